@@ -1,0 +1,1 @@
+"""What reads a project's repository for the jobs."""

@@ -1,0 +1,113 @@
+-- Every `old_...` gives the oldest rows that may go, after the last one given before (:at, :id), and
+-- every `delete_...` asks again whether they may go and passes over those that somebody has locked.
+
+-- fragment: old_webhook
+w.processed AND w.created_at < :before
+
+-- name: old_webhooks
+SELECT w.id, w.created_at AS at
+FROM payment_webhooks w
+WHERE {old_webhook}
+    AND w.created_at >= coalesce(:at ::timestamptz, '-infinity')
+    AND (w.created_at, w.id) >= (coalesce(:at ::timestamptz, '-infinity'), :id)
+ORDER BY w.created_at, w.id
+LIMIT :size ::int;
+
+-- name: delete_webhooks$
+WITH deleted AS (
+    DELETE FROM payment_webhooks
+    WHERE id IN (
+        SELECT w.id FROM payment_webhooks w
+        WHERE w.id = ANY (:ids ::uuid[]) AND {old_webhook}
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING 1
+)
+SELECT count(*) FROM deleted;
+
+-- name: webhooks_left$
+SELECT count(*) FROM (
+    SELECT FROM payment_webhooks w WHERE {old_webhook} LIMIT :at_most ::int
+) left_over;
+
+-- name: rolled_up_days
+SELECT date FROM analytics_daily WHERE date <= :last_day AND isfinite(date) ORDER BY date;
+
+-- name: old_events
+SELECT e.id, e.{events_time} AS at
+FROM analytics_events e
+WHERE e.{events_time} < :before
+    AND e.{events_time} >= coalesce(:at ::timestamptz, '-infinity')
+    AND (e.{events_time}, e.id) >= (coalesce(:at ::timestamptz, '-infinity'), :id)
+ORDER BY e.{events_time}, e.id
+LIMIT :size ::int;
+
+-- name: delete_events$
+WITH deleted AS (
+    DELETE FROM analytics_events
+    WHERE id IN (
+        SELECT e.id FROM analytics_events e
+        WHERE e.id = ANY (:ids ::uuid[]) AND e.{events_time} < :before
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING 1
+)
+SELECT count(*) FROM deleted;
+
+-- name: events_left$
+SELECT count(*) FROM (
+    SELECT
+    FROM unnest(:starts ::timestamptz[], :ends ::timestamptz[]) AS span (first, before)
+    JOIN analytics_events e
+        ON e.{events_time} >= coalesce(span.first, '-infinity') AND e.{events_time} < span.before
+    LIMIT :at_most ::int
+) left_over;
+
+-- fragment: finished_run
+r.finished_at < :before AND r.status NOT IN ('queued', 'running', 'retrying')
+
+-- name: last_runs_kept
+-- For each job with more finished runs than are kept: the first of those that are kept.
+SELECT jobs.job, kept.seq
+FROM (SELECT DISTINCT job FROM lamplighter.runs) jobs
+CROSS JOIN LATERAL (
+    SELECT r.seq
+    FROM lamplighter.runs r
+    WHERE r.job = jobs.job AND r.finished_at IS NOT NULL
+    ORDER BY r.seq DESC
+    OFFSET :keep ::int - 1
+    LIMIT 1
+) kept;
+
+-- name: old_runs
+SELECT r.id, r.finished_at AS at
+FROM lamplighter.runs r
+JOIN unnest(:jobs ::text[], :kept ::bigint[]) AS keep (job, seq)
+    ON keep.job = r.job AND r.seq < keep.seq
+WHERE {finished_run}
+    AND r.finished_at >= coalesce(:at ::timestamptz, '-infinity')
+    AND (r.finished_at, r.id) >= (coalesce(:at ::timestamptz, '-infinity'), :id)
+ORDER BY r.finished_at, r.id
+LIMIT :size ::int;
+
+-- name: delete_runs$
+WITH deleted AS (
+    DELETE FROM lamplighter.runs
+    WHERE id IN (
+        SELECT r.id FROM lamplighter.runs r
+        WHERE r.id = ANY (:ids ::uuid[]) AND {finished_run}
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING 1
+)
+SELECT count(*) FROM deleted;
+
+-- name: runs_left$
+SELECT count(*) FROM (
+    SELECT
+    FROM lamplighter.runs r
+    JOIN unnest(:jobs ::text[], :kept ::bigint[]) AS keep (job, seq)
+        ON keep.job = r.job AND r.seq < keep.seq
+    WHERE {finished_run}
+    LIMIT :at_most ::int
+) left_over;

@@ -1,0 +1,1 @@
+"""The daemon: schedule, clock, runs, admin server. It knows mechanism and no business."""

@@ -1,0 +1,5 @@
+"""`python -m scheduler` is `lamplighter`."""
+
+from scheduler.cli import main
+
+main()

@@ -1,0 +1,268 @@
+"""The composition root: opens everything in order, watches over it, and closes it in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Mapping
+from importlib.metadata import version
+from time import monotonic
+
+import asyncpg
+import structlog
+
+import jobs as jobs_package
+from scheduler.db.activity import ActivityStore
+from scheduler.db.catalog import Catalog
+from scheduler.db.database import Database
+from scheduler.db.entries import EntryStore
+from scheduler.db.product.demo import DemoError
+from scheduler.db.runs import RunStore
+from scheduler.entry import Schedule
+from scheduler.errors import DatabaseAwayError, LamplighterError
+from scheduler.job import Params
+from scheduler.now import clock_with
+from scheduler.running.registry import JobType, find_jobs
+from scheduler.running.runner import Runner
+from scheduler.settings import Settings, check_exposure
+from scheduler.timing.clock import Clock
+from scheduler.timing.reload import ReloadResult, difference
+from scheduler.timing.schedule import ScheduleError, load_schedule
+from scheduler.watching.health import Conditions, Health
+from scheduler.web.app import make_app
+from scheduler.web.keys import Daemon
+from scheduler.web.server import serving
+
+log = structlog.stdlib.get_logger("lamplighter")
+
+DATABASE_CHECK = 1.0
+"""Seconds between looks whether the database is there."""
+
+
+def replica_name() -> str:
+    """This process, told apart from every other: host, pid, and a part that no restart repeats."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+def all_jobs() -> Mapping[str, JobType]:
+    return find_jobs(jobs_package)
+
+
+def read_schedule_file(settings: Settings, jobs: Mapping[str, JobType]) -> Schedule:
+    """Raises `ScheduleError` with every problem of the file."""
+    params: dict[str, type[Params]] = {name: kind.job.params for name, kind in jobs.items()}
+    return load_schedule(settings.config, params)
+
+
+class App:
+    """One daemon. `run` it; it returns when a signal has stopped it and all is recorded."""
+
+    def __init__(self, settings: Settings, *, demo: bool) -> None:
+        self._settings = settings
+        self._demo = demo
+        self._now = clock_with(settings.offset)
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._failure: LamplighterError | None = None
+        self._conditions = Conditions()
+        self._began = False
+
+    async def run(self) -> None:
+        """Raises `LamplighterError` for whatever keeps the daemon from starting."""
+        settings = self._settings
+        check_exposure(settings)
+        self._jobs = all_jobs()
+        schedule = read_schedule_file(settings, self._jobs)
+        replica = replica_name()
+        log.info("starting", version=version("lamplighter"), replica=replica)
+        if settings.now_offset:
+            log.warning("clock_offset", seconds=settings.now_offset, note="for tests only")
+
+        url = settings.database_url.get_secret_value() if settings.database_url else None
+        self._database = Database(url, settings.data_dir, replica)
+        self._dead_owner = await self._database.open(job_connections=schedule.max_concurrent_runs)
+        try:
+            self._compose(schedule, replica)
+            async with serving(make_app(self._daemon), settings.host, settings.port) as port:
+                log.info("listening", address=f"http://{settings.host}:{port}")
+                await self._until_stopped()
+        finally:
+            await self._database.close()
+        log.info("stopped")
+        if self._failure is not None:
+            raise self._failure
+
+    def _compose(self, schedule: Schedule, replica: str) -> None:
+        pools = self._database.pools
+        store = RunStore(pools, replica)
+        entries = EntryStore(pools)
+        catalog = Catalog(pools)
+        self._runner = Runner(
+            store=store,
+            pools=pools,
+            catalog=catalog,
+            jobs=self._jobs,
+            schedule=schedule,
+            now=self._now,
+            replica=replica,
+        )
+        self._clock = Clock(
+            self._runner, entries, schedule, self._now, offset=self._settings.offset
+        )
+        self._daemon = Daemon(
+            settings=self._settings,
+            jobs=self._jobs,
+            runner=self._runner,
+            entries=entries,
+            activity=ActivityStore(pools),
+            clock=self._clock,
+            health=Health(
+                conditions=self._conditions,
+                clock=self._clock,
+                store=store,
+                catalog=catalog,
+                jobs=self._jobs,
+                now=self._now,
+            ),
+            reload=self.reload,
+            now=self._now,
+            version=version("lamplighter"),
+        )
+
+    async def _until_stopped(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._on_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        keeper = asyncio.create_task(self._keep_database(), name="database")
+        await self._stopping.wait()
+
+        log.info("draining", seconds=self._settings.drain_seconds, running=self._runner.running)
+        self._conditions.draining = True
+        self._runner.stop_claiming()
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+        await self._clock.stop()
+        drain = asyncio.create_task(self._runner.drain(self._settings.drain_seconds))
+        hurry = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait({drain, hurry}, return_when=asyncio.FIRST_COMPLETED)
+        if not drain.done():
+            await self._runner.drain(0)
+        await drain
+        hurry.cancel()
+
+    def _on_stop(self) -> None:
+        # The second time somebody means it: do not wait for what runs.
+        if self._stopping.is_set():
+            self._hurry.set()
+        self._stopping.set()
+
+    def _on_hangup(self) -> None:
+        task = asyncio.create_task(self._reload_on_signal())
+        self._hangup = task
+
+    async def _reload_on_signal(self) -> None:
+        try:
+            await self.reload()
+        except DatabaseAwayError as error:
+            log.warning("reload_postponed", error=str(error))
+
+    async def reload(self) -> ReloadResult:
+        """Put the schedule file in force; a bad one changes nothing.
+
+        Raises `DatabaseAwayError`; then nothing changed either.
+        """
+        try:
+            schedule = read_schedule_file(self._settings, self._jobs)
+        except ScheduleError as error:
+            count = len(error.problems)
+            self._conditions.rejected = (
+                f"{self._settings.config.name}: rejected at {self._now():%H:%M}, "
+                f"{count} error{'s' if count > 1 else ''}"
+            )
+            for problem in error.problems:
+                log.warning("schedule_rejected", problem=str(problem))
+            return ReloadResult(errors=error.problems)
+        result = difference(self._clock.schedule, schedule)
+        await self._clock.apply(schedule)
+        self._conditions.rejected = None
+        log.info(
+            "schedule_reloaded",
+            changed=result.changed,
+            added=result.added,
+            removed=result.removed,
+        )
+        return result
+
+    async def _keep_database(self) -> None:
+        """Begin the work once the database answers, and know ever after whether it does."""
+        while True:
+            try:
+                async with self._database.pools.control() as connection:
+                    await connection.fetchval("SELECT 1")
+                if not self._began:
+                    await self._begin()
+                if self._conditions.database_away_since is not None:
+                    log.info("database_back")
+                self._conditions.database_away_since = None
+            except DatabaseAwayError as error:
+                if self._conditions.database_away_since is None:
+                    log.warning("database_away", error=str(error))
+                    self._conditions.database_away_since = monotonic()
+                await self._reacquire()
+            except LamplighterError as error:
+                self._failure = error
+                self._stopping.set()
+                return
+            except Exception:
+                log.exception("database_check_failed")
+            await asyncio.sleep(DATABASE_CHECK)
+
+    async def _reacquire(self) -> None:
+        """The embedded server's owner may have died: then this process becomes the owner."""
+        try:
+            dead = await self._database.acquire()
+            if dead is not None and self._began:
+                await self._runner.rescue([dead])
+            elif dead is not None:
+                self._dead_owner = dead
+        except LamplighterError as error:
+            log.warning("database_not_reached", error=str(error))
+
+    async def _begin(self) -> None:
+        applied = await self._database.prepare()
+        if applied:
+            log.info("schema_laid", applied=applied)
+        if self._demo:
+            await self._lay_demo()
+        await self._database.pools.warm_up()
+        if self._dead_owner is not None:
+            await self._runner.rescue([self._dead_owner])
+        self._runner.start()
+        await self._clock.start()
+        self._began = True
+        self._conditions.starting = False
+        log.info("ready", jobs=len(self._clock.schedule.entries))
+
+    async def _lay_demo(self) -> None:
+        if not self._database.is_embedded:
+            log.warning("demo_refused", note="sample data goes only into the embedded database")
+            return
+        started = monotonic()
+        try:
+            laid = await self._database.lay_demo(
+                self._now(), lambda table, rows: log.info("sample_data", table=table, rows=rows)
+            )
+        except (asyncpg.PostgresError, DemoError):
+            # All of it or nothing is laid; the daemon is of use without.
+            log.exception("sample_data_failed")
+            return
+        if laid:
+            log.info("sample_data_laid", seconds=round(monotonic() - started, 1))
+
+
+async def serve(settings: Settings, *, demo: bool) -> None:
+    await App(settings, demo=demo).run()

@@ -1,0 +1,126 @@
+"""What `doctor` looks at: each finding says what is wrong and the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from scheduler.app import all_jobs, read_schedule_file
+from scheduler.commands.database import open_database
+from scheduler.db.catalog import Catalog, missing
+from scheduler.db.database import Database
+from scheduler.db.migrations import pending
+from scheduler.errors import DatabaseAwayError, LamplighterError, SettingsError
+from scheduler.running.registry import JobType
+from scheduler.settings import Settings, check_exposure, load_settings
+from scheduler.sql import load_sql
+from scheduler.timing.schedule import ScheduleError
+
+sql = load_sql(__file__)
+
+OLDEST = 140_000
+"""PostgreSQL 14, as `server_version_num`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`check` is what was looked at, `job` for whom; `fix` what to do where it is not ok."""
+
+    check: str
+    ok: bool
+    message: str
+    fix: str | None = None
+    job: str | None = None
+
+    def as_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+
+async def examine() -> list[Finding]:
+    """Everything that can be known without running a job. Raises nothing for what it finds."""
+    findings: list[Finding] = []
+    try:
+        settings = load_settings()
+        check_exposure(settings)
+        findings.append(Finding("settings", True, "within their bounds"))
+    except SettingsError as error:
+        return [Finding("settings", False, str(error), "set it as it says, then look again")]
+    if settings.cron_secret is None:
+        findings.append(
+            Finding("secrets", True, "none set: loopback only, the published development secret")
+        )
+    jobs = all_jobs()
+    try:
+        entries = read_schedule_file(settings, jobs).entries
+        findings.append(Finding("schedule", True, f"{len(entries)} entries"))
+    except ScheduleError as error:
+        findings.extend(
+            Finding("schedule", False, str(problem), "mend the line, then `lamplighter check`")
+            for problem in error.problems
+        )
+    findings.extend(await _database(settings, jobs))
+    return findings
+
+
+async def _database(settings: Settings, jobs: Mapping[str, JobType]) -> list[Finding]:
+    database = open_database(settings)
+    name = "embedded" if database.is_embedded else "DATABASE_URL"
+    try:
+        await database.open(job_connections=1)
+    except LamplighterError as error:
+        return [Finding("database", False, str(error), "see the message; or set DATABASE_URL")]
+    try:
+        return await _inside(database, name, jobs)
+    except DatabaseAwayError as error:
+        return [Finding("database", False, f"{name}: {error}", "start it, or correct DATABASE_URL")]
+    finally:
+        await database.close()
+
+
+async def _inside(database: Database, name: str, jobs: Mapping[str, JobType]) -> list[Finding]:
+    findings: list[Finding] = []
+    async with database.connection() as connection:
+        server = await sql.server(connection)
+        version = server["version"]
+        findings.append(
+            Finding(
+                "database",
+                server["number"] >= OLDEST,
+                f"{name}: PostgreSQL {version}",
+                "upgrade it to PostgreSQL 14 or newer",
+            )
+        )
+        todo = [migration.id for migration in await pending(connection)]
+        findings.append(
+            Finding(
+                "schema",
+                not todo,
+                "up to date" if not todo else f"to be applied: {', '.join(todo)}",
+                "`lamplighter migrate` (the daemon does it by itself at start)",
+            )
+        )
+        hidden = [row["table"] async for row in sql.row_security(connection)]
+    findings.append(
+        Finding(
+            "row level security",
+            not hidden,
+            "does not hide rows from this role"
+            if not hidden
+            else f"may hide rows of {', '.join(hidden)} from this role",
+            "ALTER ROLE ... BYPASSRLS for the daemon's role",
+        )
+    )
+    tables = await Catalog(database.pools).tables()
+    for job, kind in jobs.items():
+        lacking = missing(kind.job.needs, tables)
+        findings.append(
+            Finding(
+                "tables",
+                not lacking,
+                "all there" if not lacking else f"missing: {', '.join(lacking)}",
+                "create them, or a view of that name on the role's search_path; "
+                "or set enabled: false",
+                job,
+            )
+        )
+    return findings

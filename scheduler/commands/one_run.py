@@ -1,0 +1,107 @@
+"""One run in this process, without the daemon: for `lamplighter run`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from uuid import UUID
+
+import click
+
+from scheduler.app import all_jobs, read_schedule_file, replica_name
+from scheduler.db.catalog import Catalog
+from scheduler.db.database import Database
+from scheduler.db.runs import Run, RunStore
+from scheduler.errors import LamplighterError
+from scheduler.now import clock_with
+from scheduler.run import Trigger
+from scheduler.running.arguments import with_arguments
+from scheduler.running.fires import fire_by_hand
+from scheduler.running.runner import Runner
+from scheduler.settings import Settings
+
+
+class BusyError(LamplighterError):
+    """The job is already running."""
+
+    def __init__(self, job: str, run_id: UUID) -> None:
+        super().__init__(f"{job} is already running, as run {run_id}")
+        self.run_id = run_id
+
+
+async def run_once(
+    settings: Settings, job: str, given: Mapping[str, object], reason: str | None
+) -> Run:
+    """Run the entry or job of that name, all its attempts, and return its record.
+
+    Raises `BusyError`, `ArgumentsError`, or another `LamplighterError`.
+    """
+    jobs = all_jobs()
+    schedule = read_schedule_file(settings, jobs)
+    if job not in schedule.entries and job not in jobs:
+        raise LamplighterError(
+            f"no job {job!r}; there are {', '.join(sorted({*schedule.entries, *jobs}))}"
+        )
+    now = clock_with(settings.offset)
+    replica = replica_name()
+    url = settings.database_url.get_secret_value() if settings.database_url else None
+    database = Database(url, settings.data_dir, replica)
+    await database.open(job_connections=2)
+    try:
+        await database.prepare()
+        pools = database.pools
+        runner = Runner(
+            store=RunStore(pools, replica),
+            pools=pools,
+            catalog=Catalog(pools),
+            jobs=jobs,
+            schedule=schedule,
+            now=now,
+            replica=replica,
+        )
+        entry = runner.entry_of(job, schedule.entries[job].job if job in schedule.entries else job)
+        fire = fire_by_hand(
+            entry,
+            with_arguments(entry.params, given),
+            trigger=Trigger.CLI,
+            now=now(),
+            requested_by="command line",
+            reason=reason,
+        )
+        runner.start(claims=False)
+        [fired] = await runner.fire([fire])
+        if fired.outcome == "busy":
+            raise BusyError(job, fired.run_id)
+        try:
+            return await _until_ended(runner, fired.run_id)
+        finally:
+            await runner.drain(0)
+    finally:
+        await database.close()
+
+
+async def _until_ended(runner: Runner, run_id: UUID) -> Run:
+    """Wait for the end, with a progress line on a terminal; Ctrl-C cancels the run."""
+    interrupted = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, interrupted.set)
+    while True:
+        run = await runner.wait(run_id, 1.0)
+        if run is None:
+            raise LamplighterError(f"run {run_id} is no longer recorded")
+        if run.status.is_final:
+            return run
+        if interrupted.is_set():
+            interrupted.clear()
+            await runner.cancel(run_id, "cancelled from the keyboard")
+        if run.status == "retrying":
+            # This process claims nothing by itself; the attempt waits for its time here.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(interrupted.wait(), 0.2)
+            await runner.claim(run_id)
+        if sys.stderr.isatty() and run.progress_done is not None:
+            of = f" of {run.progress_total:,}" if run.progress_total else ""
+            click.echo(f"\r{run.progress_done:,}{of}   ", nl=False, err=True)

@@ -1,0 +1,214 @@
+"""`run`, `trigger`, `pause`, `resume`, `history`: runs, here or in the running daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import click
+
+from scheduler.commands.client import Answer, call, in_words
+from scheduler.commands.output import json_option, print_json, print_table
+from scheduler.commands.schedule import Moment
+from scheduler.settings import load_settings
+
+if TYPE_CHECKING:
+    from scheduler.db.runs import Run
+
+SUCCEEDED, FAILED, USAGE, BUSY = 0, 1, 2, 3
+"""The exit codes of `run` and `trigger`."""
+
+param_option = click.option(
+    "--param",
+    "params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A parameter of the job; may be given several times.",
+)
+
+
+def _read_params(params: tuple[str, ...]) -> dict[str, object]:
+    """Raises `click.UsageError` for what is not NAME=VALUE."""
+    given: dict[str, object] = {}
+    for text in params:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.UsageError(f"--param {text!r} is not NAME=VALUE")
+        if name in given:
+            raise click.UsageError(f"--param {name} is given twice")
+        try:
+            given[name] = json.loads(value)
+        except ValueError:
+            given[name] = value
+    return given
+
+
+@click.command()
+@click.argument("job")
+@param_option
+@click.option("--reason", help="Kept with the run.")
+@json_option
+def run(job: str, params: tuple[str, ...], reason: str | None, as_json: bool) -> None:
+    """Run JOB once in this process, recorded as any other run.
+
+    Exit status: 0 it succeeded, 1 it failed, 2 wrong usage, 3 it is already running.
+    """
+    given = _read_params(params)
+    settings = load_settings()
+    from scheduler.watching.logging import configure_logging
+
+    configure_logging(
+        level="warning" if settings.log_level == "info" else settings.log_level, console=True
+    )
+    from scheduler.commands.one_run import BusyError, run_once
+    from scheduler.running.arguments import ArgumentsError
+
+    try:
+        ended = asyncio.run(run_once(settings, job, given, reason))
+    except ArgumentsError as error:
+        raise click.UsageError(str(error)) from None
+    except BusyError as busy:
+        _answer(as_json, {"success": False, "error": str(busy), "runId": str(busy.run_id)})
+        sys.exit(BUSY)
+    _answer(as_json, _worker_answer(ended))
+    sys.exit(SUCCEEDED if ended.status in {"succeeded", "skipped"} else FAILED)
+
+
+@click.command()
+@click.argument("job")
+@param_option
+@click.option("--no-wait", is_flag=True, help="Return as soon as the run has begun.")
+@json_option
+def trigger(job: str, params: tuple[str, ...], no_wait: bool, as_json: bool) -> None:
+    """Run JOB in the running daemon.
+
+    Exit status: 0 it succeeded, 1 it failed, 2 wrong usage, 3 it is already running.
+    """
+    given = _read_params(params)
+    query = {"wait": "0"} if no_wait else {"wait": "86400"}
+    answer = call(
+        load_settings(), "POST", f"/api/v1/workers/{job}", json=given or None, query=query
+    )
+    _answer(as_json, answer.body)
+    sys.exit({409: BUSY, 422: USAGE}.get(answer.status, FAILED if answer.status >= 400 else 0))
+
+
+@click.command()
+@click.argument("job")
+@click.option("--reason", required=True, help="Shown to everyone while it is paused.")
+@click.option("--until", type=Moment(), help="Resume by itself at this time.")
+@json_option
+def pause(job: str, reason: str, until: datetime | None, as_json: bool) -> None:
+    """Take JOB off the clock, in every daemon; it can still be run by hand."""
+    body: dict[str, Any] = {"reason": reason}
+    if until is not None:
+        body["until"] = until.isoformat()
+    answer = _change(job, "pause", body)
+    _say(as_json, answer, f"{job} is paused" + (f" until {until.isoformat()}" if until else ""))
+
+
+@click.command()
+@click.argument("job")
+@json_option
+def resume(job: str, as_json: bool) -> None:
+    """Put JOB back on the clock."""
+    _say(as_json, _change(job, "resume", {}), f"{job} is on the clock")
+
+
+def _change(job: str, change: str, body: dict[str, Any]) -> Answer:
+    path = f"/api/v1/jobs/{quote(job, safe='')}/{change}"
+    return call(load_settings(), "POST", path, admin=True, json=body)
+
+
+@click.command()
+@click.argument("job", required=False)
+@click.option("--status", help="Only runs of this status.")
+@click.option("--trigger", "triggered", help="Only runs that this made: schedule, catch_up, ...")
+@click.option("-n", "count", type=click.IntRange(1, 200), default=20, show_default=True)
+@json_option
+def history(
+    job: str | None, status: str | None, triggered: str | None, count: int, as_json: bool
+) -> None:
+    """Show what ran, newest first, and why what did not run did not."""
+    query = {"limit": str(count)}
+    filters = {"job": job, "status": status, "trigger": triggered}
+    query |= {name: value for name, value in filters.items() if value is not None}
+    answer = call(load_settings(), "GET", "/api/v1/runs", admin=True, query=query).ok()
+    if as_json:
+        print_json(answer)
+        return
+    print_table(
+        ("scheduled for", "job", "trigger", "status", "attempt", "took", "result"),
+        [
+            (
+                item["scheduledFor"],
+                item["job"],
+                item["trigger"],
+                item["status"],
+                f"{item['attempt']}/{item['maxAttempts']}" if item["attempt"] else None,
+                _took(item["durationMs"]),
+                _result(item),
+            )
+            for item in answer["items"]
+        ],
+    )
+
+
+def _took(milliseconds: float | None) -> str | None:
+    if milliseconds is None:
+        return None
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.1f} s"
+
+
+def _result(item: dict[str, Any]) -> str | None:
+    if item["error"]:
+        return str(item["error"]["message"])
+    data = item["data"] or {}
+    if "reason" in data:
+        count = data.get("count", 1)
+        return f"{data['reason']}" + (f" ({count} fires)" if count > 1 else "")
+    plain = [f"{key} {value}" for key, value in data.items() if isinstance(value, int)]
+    return ", ".join(plain) or None
+
+
+def _worker_answer(ended: Run) -> dict[str, Any]:
+    if ended.status in {"succeeded", "skipped"}:
+        return {"success": True, "data": ended.data or {}, "runId": str(ended.id)}
+    return {
+        "success": False,
+        "error": ended.error_message or f"the run is {ended.status}",
+        "runId": str(ended.id),
+    }
+
+
+def _answer(as_json: bool, body: dict[str, Any]) -> None:
+    """A worker route's answer, as it is or for people."""
+    if as_json:
+        print_json(body)
+    elif body.get("success"):
+        data = body.get("data") or {}
+        print_table(
+            ("result", ""),
+            [
+                (key, value if not isinstance(value, dict | list) else json.dumps(value))
+                for key, value in data.items()
+            ],
+        )
+        click.echo(f"run {body.get('runId')}")
+    else:
+        click.echo(f"lamplighter: {in_words(body)}", err=True)
+
+
+def _say(as_json: bool, answer: Answer, words: str) -> None:
+    body = answer.ok()
+    if as_json:
+        print_json(body)
+    else:
+        click.echo(words)
+
+
+COMMANDS = (run, trigger, pause, resume, history)

@@ -1,0 +1,1 @@
+"""PostgreSQL: pools, the embedded server, migrations, the record of runs."""

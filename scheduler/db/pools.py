@@ -1,0 +1,148 @@
+"""The connections: a small pool for the record of runs, and one for jobs.
+
+Every connection and every call has a timeout, so that a network that swallows packets is an error
+within seconds instead of a hung daemon.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import asyncpg
+
+from scheduler.errors import DatabaseAwayError
+
+# As texts: the classes are generic in their stubs only.
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+
+CONTROL_TIMEOUT = 3.0
+"""Seconds for each call of the control pool: claims, heartbeats, settling, health."""
+CONTROL_CONNECTIONS = 4
+
+# What says that the server is away, as opposed to that a statement was wrong.
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    # A database that is not there yet, that lets nobody in, or us not: somebody may mend it.
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+)
+
+
+class Pools:
+    """Both pools of one database. Opening them does not connect: the server may be away."""
+
+    def __init__(self, control: Pool, jobs: Pool) -> None:
+        self._control = control
+        self.jobs = jobs
+
+    @classmethod
+    async def open(cls, dsn: Callable[[], str], *, job_connections: int) -> Pools:
+        """Make the pools. `dsn` is asked at each new connection: the server may move."""
+
+        async def connect(*_: object, **options: Any) -> asyncpg.Connection[asyncpg.Record]:
+            connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn(), **options)
+            return connection
+
+        control = await asyncpg.create_pool(
+            connect=connect,
+            min_size=0,
+            max_size=CONTROL_CONNECTIONS,
+            timeout=CONTROL_TIMEOUT,
+            command_timeout=CONTROL_TIMEOUT,
+            max_inactive_connection_lifetime=0,
+            init=prepare_connection,
+            reset=_leave_as_is,
+            server_settings={"application_name": "lamplighter", "statement_timeout": "3000"},
+        )
+        jobs = await asyncpg.create_pool(
+            connect=connect,
+            min_size=0,
+            max_size=job_connections,
+            timeout=CONTROL_TIMEOUT,
+            # Each statement carries its own, shorter bound: what is left of its run's time.
+            command_timeout=24 * 3600,
+            max_inactive_connection_lifetime=300,
+            init=prepare_connection,
+            reset=_leave_as_is,
+            server_settings={"application_name": "lamplighter job"},
+        )
+        return cls(control, jobs)
+
+    @asynccontextmanager
+    async def control(self) -> AsyncIterator[PooledConnection]:
+        """A connection for the daemon's own short statements.
+
+        Raises `DatabaseAwayError` where the server is away, also in the middle.
+        """
+        try:
+            async with self._control.acquire(timeout=CONTROL_TIMEOUT) as connection:
+                yield connection
+        except AWAY as error:
+            raise DatabaseAwayError(f"the database is away: {describe(error)}") from error
+
+    async def warm_up(self) -> None:
+        """Open what the first fire will need, so that it does not wait for it."""
+        async with self.control(), self.jobs.acquire(timeout=CONTROL_TIMEOUT):
+            pass
+
+    async def close(self) -> None:
+        for pool in (self._control, self.jobs):
+            try:
+                await asyncio.wait_for(pool.close(), CONTROL_TIMEOUT)
+            except (*AWAY, asyncio.CancelledError):
+                pool.terminate()
+
+
+async def prepare_connection(connection: asyncpg.Connection[Any] | PooledConnection) -> None:
+    """JSON columns are Python values on every connection of ours."""
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(
+            kind, schema="pg_catalog", encoder=to_json, decoder=json.loads
+        )
+
+
+async def _leave_as_is(connection: asyncpg.Connection[Any] | PooledConnection) -> None:
+    """Nothing stays behind but a broken transaction, and the usual reset costs a trip."""
+    if connection.is_in_transaction():
+        await connection.execute("ROLLBACK")
+
+
+def to_json(value: object) -> str:
+    """JSON that PostgreSQL takes: no NUL in texts, no NaN, what is unknown as its text."""
+    text = json.dumps(value, default=str, allow_nan=True)
+    if "\\u0000" in text or "NaN" in text or "Infinity" in text:
+        text = json.dumps(_clean(value), default=str, allow_nan=False)
+    return text
+
+
+def _clean(value: object) -> object:
+    match value:
+        case str():
+            return value.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+        case float() if not math.isfinite(value):
+            return str(value)
+        case dict():
+            return {str(_clean(key)): _clean(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_clean(item) for item in value]
+        case _:
+            return value
+
+
+def describe(error: BaseException) -> str:
+    """An error in one line; its type where it has no text."""
+    return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -1,0 +1,97 @@
+"""Lays the sample data of `--demo`: made-up people over 400 days, and 90 days of what they did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import aiosql
+import asyncpg
+
+from scheduler.db.product.lay import HERE
+from scheduler.errors import LamplighterError
+
+QUERIES = aiosql.from_path(HERE / "sample", "asyncpg")
+# Each is a query of that name. Those that are no table prepare what the tables after them need.
+STEPS = (
+    "days",
+    "subscription_plans",
+    "allowances",
+    "people",
+    "visits",
+    "ledger",
+    "app_users",
+    "credit_transactions",
+    "invoices",
+    "invoice_cache",
+    "history",
+    "subscription_history",
+    "payment_webhooks",
+    "views",
+    "analytics_events",
+    "readers",
+    "mail",
+    "newsletter_subscribers",
+    "email_events",
+    "newsletter_segments",
+    "newsletter_segment_members",
+    "count_members",
+    "newsletter_sequences",
+    "newsletter_sequence_steps",
+    "analytics_funnels",
+    "analytics_cohorts",
+    "projects",
+    "todos",
+    "analytics_hourly",
+    "analytics_daily",
+)
+
+
+class DemoError(LamplighterError):
+    """Sample data cannot be laid on this database."""
+
+
+async def lay_demo(
+    connection: asyncpg.Connection[Any],
+    *,
+    now: datetime,
+    users: int = 20_000,
+    seed: int = 7,
+    events_per_user: float = 30.0,
+    report: Callable[[str, int], None] | None = None,
+) -> dict[str, int]:
+    """Fill the empty tables of `lay_product_tables`; returns the rows laid, by table.
+
+    The same `now` (with a time zone), `users`, `seed` and `events_per_user` give the same rows on
+    every machine. All of it is one transaction, so a process that dies half way leaves nothing. The
+    days and hours before the last two whole days are rolled up. `report(table, rows)` hears of each
+    table as it is done. Raises `DemoError` where there are people already, or for variant B.
+    """
+    if now.tzinfo is None:
+        raise DemoError("The sample data needs a `now` with a time zone.")
+    if users < 1 or not 0 < events_per_user <= 1000:
+        raise DemoError("The sample data needs 1 user or more, and 0 to 1000 events for each.")
+    laid: dict[str, int] = {}
+    async with connection.transaction():
+        if not await QUERIES.has_variant_a(connection):
+            raise DemoError("The sample data needs the product's tables of variant A.")
+        if await QUERIES.people_exist(connection):
+            raise DemoError("There are people in app_users already: sample data needs it empty.")
+        await QUERIES.settle(connection)
+        await QUERIES.skip_row_triggers(connection)
+        await QUERIES.put_indexes_aside(connection)
+        await QUERIES.functions(connection)
+        await QUERIES.settings(
+            connection, now=now, users=users, seed=seed, events_per_user=events_per_user
+        )
+        for step in STEPS:
+            status: str = await getattr(QUERIES, step)(connection)
+            if status.startswith("INSERT"):
+                laid[step] = int(status.rsplit(" ", 1)[-1])
+                if report is not None:
+                    report(step, laid[step])
+        await QUERIES.put_indexes_back(connection)
+        await QUERIES.drop_functions(connection)
+        await QUERIES.gather_statistics(connection)
+    return laid

@@ -1,0 +1,113 @@
+-- The product's tables: projects, their GitHub issues and pull requests, and what is to do.
+
+CREATE TABLE projects (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    name varchar(255) NOT NULL,
+    description text,
+    status varchar(50) DEFAULT 'active' CHECK (status IN ('active', 'completed', 'archived')),
+    date_created timestamptz DEFAULT now(),
+    date_updated timestamptz DEFAULT now(),
+    github_repo varchar(255),
+    github_sync_enabled boolean DEFAULT false,
+    github_last_synced_at timestamptz,
+    github_default_branch varchar(100) DEFAULT 'main',
+    github_sync_issues boolean DEFAULT true,
+    github_sync_prs boolean DEFAULT true,
+    github_pat_encrypted text,
+    github_pat_iv varchar(32),
+    github_username varchar(100),
+    use_global_pat boolean DEFAULT true,
+    billing varchar(20) CHECK (billing IN ('hourly', 'fixed', 'retainer', 'milestone'))
+);
+
+CREATE TABLE project_github_issues (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    project_id uuid NOT NULL REFERENCES projects ON DELETE CASCADE,
+    github_issue_id int NOT NULL,
+    github_issue_node_id varchar(255),
+    title varchar(500) NOT NULL,
+    body text,
+    state varchar(20) NOT NULL,
+    created_by_github_user varchar(100),
+    created_by_github_avatar varchar(500),
+    assigned_to_github_user varchar(100),
+    labels jsonb DEFAULT '[]',
+    milestone varchar(255),
+    html_url varchar(500),
+    api_url varchar(500),
+    comments_count int DEFAULT 0,
+    reactions_count int DEFAULT 0,
+    github_created_at timestamptz,
+    github_updated_at timestamptz,
+    github_closed_at timestamptz,
+    synced_at timestamptz DEFAULT now(),
+    date_created timestamptz DEFAULT now(),
+    date_updated timestamptz DEFAULT now(),
+    linked_pr_count int DEFAULT 0,
+    UNIQUE (project_id, github_issue_id)
+);
+
+CREATE TABLE project_github_prs (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    project_id uuid NOT NULL REFERENCES projects ON DELETE CASCADE,
+    github_pr_id int NOT NULL,
+    github_pr_node_id varchar(255),
+    title varchar(500) NOT NULL,
+    body text,
+    state varchar(20) NOT NULL,
+    draft boolean DEFAULT false,
+    head_branch varchar(255),
+    base_branch varchar(255),
+    head_sha varchar(40),
+    created_by_github_user varchar(100),
+    created_by_github_avatar varchar(500),
+    labels jsonb DEFAULT '[]',
+    milestone varchar(255),
+    reviewers jsonb DEFAULT '[]',
+    html_url varchar(500),
+    api_url varchar(500),
+    diff_url varchar(500),
+    additions int DEFAULT 0,
+    deletions int DEFAULT 0,
+    changed_files int DEFAULT 0,
+    comments_count int DEFAULT 0,
+    review_comments_count int DEFAULT 0,
+    commits_count int DEFAULT 0,
+    mergeable boolean,
+    mergeable_state varchar(50),
+    merged boolean DEFAULT false,
+    merged_by_github_user varchar(100),
+    github_created_at timestamptz,
+    github_updated_at timestamptz,
+    github_closed_at timestamptz,
+    github_merged_at timestamptz,
+    synced_at timestamptz DEFAULT now(),
+    date_created timestamptz DEFAULT now(),
+    date_updated timestamptz DEFAULT now(),
+    linked_issue_numbers int4[] DEFAULT '{}',
+    link_sources jsonb DEFAULT '[]',
+    UNIQUE (project_id, github_pr_id)
+);
+
+CREATE TABLE todos (
+    id uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+    project_id uuid NOT NULL REFERENCES projects ON DELETE CASCADE,
+    title varchar(500) NOT NULL,
+    description text,
+    status varchar(50) DEFAULT 'pending'
+        CHECK (status IN ('pending', 'in_progress', 'completed', 'blocked', 'cancelled', 'review')),
+    priority varchar(20) DEFAULT 'medium' CHECK (priority IN ('low', 'medium', 'high', 'urgent')),
+    due_date timestamptz,
+    date_created timestamptz DEFAULT now(),
+    date_updated timestamptz DEFAULT now(),
+    issue_type varchar(50) DEFAULT 'task'
+        CHECK (issue_type IN (
+            'bug', 'feature', 'enhancement', 'refactor', 'documentation', 'test', 'chore',
+            'task')),
+    github_issue_number int,
+    github_pr_number int,
+    github_issue_url text,
+    github_sync_direction varchar(20) DEFAULT 'manual'
+        CHECK (github_sync_direction IN ('manual', 'from_github', 'to_github', 'bidirectional')),
+    tags text[]
+);

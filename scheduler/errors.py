@@ -1,0 +1,31 @@
+"""What can go wrong, as types: a job's author raises these, the runner and the pages read them."""
+
+from __future__ import annotations
+
+
+class LamplighterError(Exception):
+    """The root of every error that is ours; its text is one clear sentence for a person."""
+
+
+class JobError(LamplighterError):
+    """The attempt failed; another attempt may succeed."""
+
+
+class PermanentError(JobError):
+    """The run failed and trying again cannot help, so no further attempt is made."""
+
+
+class MissingTablesError(PermanentError):
+    """The database lacks tables or columns that the job needs."""
+
+
+class LeaseLostError(LamplighterError):
+    """This attempt no longer owns its run; whatever it had not committed is rolled back."""
+
+
+class DatabaseAwayError(LamplighterError):
+    """PostgreSQL cannot be reached within its timeout."""
+
+
+class SettingsError(LamplighterError):
+    """A setting is missing, out of bounds or unsafe; the daemon does not start with it."""

@@ -1,0 +1,143 @@
+"""What a job's author needs: declare parameters, do the work through `ctx`, return an outcome.
+
+A job is one file under `jobs/`. Its path is its name (`jobs/reset_credits.py` is `reset-credits`,
+`jobs/orchestration/cleanup.py` is `orchestration/cleanup`), its docstring its description, and its
+module-level `job` the declaration:
+
+    class ResetCredits(Params):
+        unlimited_credits: int = Field(999_999, ge=0, le=2_000_000_000)
+
+    async def run(ctx: JobContext, params: ResetCredits) -> Outcome: ...
+
+    job = Job(run=run, params=ResetCredits, needs={"app_users": ("id", "credits_remaining")})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic.alias_generators import to_camel
+
+Json: TypeAlias = Mapping[str, JsonValue]
+
+
+class Params(BaseModel):
+    """A job's parameters: typed, bounded, unknown names refused, camelCase or snake_case alike."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The work is done; `data` is the answer's `data`, JSON values only, keys in camelCase."""
+
+    data: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """There was a reason to do nothing; counts as success for health."""
+
+    reason: str
+    data: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """Not now: attempt again after `after`; uses up an attempt, and fails where none is left."""
+
+    reason: str
+    after: timedelta
+
+
+Outcome: TypeAlias = Done | Skipped | RetryLater
+
+
+class Row(Protocol):
+    """One row of an answer, by column name."""
+
+    def __getitem__(self, column: str, /) -> Any: ...
+
+
+class Connection(Protocol):
+    """One open transaction. asyncpg's calls and types; each is bounded by what is left of the run.
+
+    Raises asyncpg's `PostgresError`, and `TimeoutError` past the run's time.
+    """
+
+    async def execute(self, query: str, *args: object) -> str: ...
+    async def fetch(self, query: str, *args: object) -> Sequence[Row]: ...
+    async def fetchrow(self, query: str, *args: object) -> Row | None: ...
+    async def fetchval(self, query: str, *args: object) -> Any: ...
+
+
+class JobDatabase(Protocol):
+    """The product's database, as a run may use it."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
+        """Open a transaction that commits on leaving, if this attempt still owns its run.
+
+        Raises `LeaseLostError` instead of committing where the run was taken over, and rolls back
+        on any exception.
+        """
+        ...
+
+
+class Logger(Protocol):
+    """A log whose lines are kept with the run. An event is a constant name with keyword data."""
+
+    def debug(self, event: str, **fields: object) -> object: ...
+    def info(self, event: str, **fields: object) -> object: ...
+    def warning(self, event: str, **fields: object) -> object: ...
+    def error(self, event: str, **fields: object) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """Everything a job may touch."""
+
+    run_id: UUID
+    job: str
+    """The schedule entry's name (several entries may run one job)."""
+    attempt: int
+    """1 for the first."""
+    scheduled_for: datetime
+    """What the run is for, UTC: a late or caught-up run does the day that it was for."""
+    timezone: ZoneInfo
+    """The entry's zone: what "day" means."""
+    now: Callable[[], datetime]
+    """The daemon's clock, UTC. Jobs never ask the machine's."""
+    db: JobDatabase
+    tables: Mapping[str, frozenset[str]]
+    """The columns of every table visible to the run, to tell the product's variants apart."""
+    scheduled_jobs: frozenset[str]
+    """Names of the jobs that the schedule fires (enabled entries)."""
+    log: Logger
+    progress: Callable[[int, int | None], None]
+    """`progress(done, total)`: kept with the run and shown; cheap, call it after each chunk."""
+
+
+P = TypeVar("P", bound=Params)
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[P]):
+    """A job's declaration."""
+
+    run: Callable[[JobContext, P], Awaitable[Outcome]]
+    params: type[P]
+    needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Tables, with the columns, without which the job cannot run."""

@@ -1,0 +1,138 @@
+"""Are these the parameters of that job? From raw values to the job's typed `Params`.
+
+The schedule, the routes and the commands take the same names (camelCase or snake_case) and answer
+with the same words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias, TypeVar
+
+from pydantic import ValidationError
+
+from scheduler.errors import LamplighterError
+from scheduler.job import Params
+from scheduler.suggest import did_you_mean, shown
+
+P = TypeVar("P", bound=Params)
+Path: TypeAlias = tuple[str | int, ...]
+
+_WHOLE: Final = "must be a whole number"
+_SWITCH: Final = "must be true or false"
+_TEXT: Final = "must be text, in quotes"
+_WORDS: Final = {
+    "missing": "is required",
+    "int_type": _WHOLE,
+    "int_parsing": _WHOLE,
+    "int_from_float": _WHOLE,
+    "int_parsing_size": _WHOLE,
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "bool_type": _SWITCH,
+    "bool_parsing": _SWITCH,
+    "string_type": _TEXT,
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "set_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "none_required": "must be empty",
+}
+_BOUNDED: Final = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal"})
+
+
+@dataclass(frozen=True, slots=True)
+class ParamProblem:
+    """One parameter is refused."""
+
+    path: Path
+    """Where: the parameter's name as it was given, then positions inside it. Empty: all of them."""
+    message: str
+
+
+class ParamsError(LamplighterError):
+    """The parameters are refused; `problems` has all of the reasons."""
+
+    def __init__(self, problems: tuple[ParamProblem, ...]) -> None:
+        self.problems = problems
+        super().__init__(
+            "; ".join(f"{'.'.join(map(str, p.path)) or 'params'}: {p.message}" for p in problems)
+        )
+
+
+def read_params(model: type[P], raw: Mapping[str, object]) -> P:
+    """Hold raw values against a job's parameters.
+
+    Raises `ParamsError` with every problem.
+    """
+    names = {name: name for name in model.model_fields}
+    names |= {field.alias: name for name, field in model.model_fields.items() if field.alias}
+    written: dict[str, str] = {}
+    problems: list[ParamProblem] = []
+    for given in raw:
+        name = names.get(given)
+        if name is None:
+            problems.append(ParamProblem((given,), _unknown(given, model)))
+        elif name in written:
+            problems.append(ParamProblem((given,), f"is the same as {written[name]!r}; give one"))
+        else:
+            written[name] = given
+    values = {name: raw[given] for name, given in written.items()}
+    try:
+        params = model.model_validate(values)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False, include_input=False):
+            first, *rest = detail["loc"] or ("",)
+            name = names.get(str(first), str(first))
+            path: Path = (written.get(name, name), *rest) if name else ()
+            problems.append(ParamProblem(path, _message(detail["type"], detail, model, name)))
+        raise ParamsError(tuple(problems)) from None
+    problems += [
+        # pydantic takes yes for 1, which nobody means who writes `days: yes`.
+        ParamProblem((given,), "must be a number")
+        for name, given in written.items()
+        if isinstance(raw[given], bool) and type(getattr(params, name)) in {int, float}
+    ]
+    if problems:
+        raise ParamsError(tuple(problems))
+    return params
+
+
+def _unknown(given: str, model: type[Params]) -> str:
+    if not model.model_fields:
+        return f"{shown(given)} is not a parameter of this job; it takes none"
+    allowed = ", ".join(model.model_fields)
+    return (
+        f"{shown(given)} is not a parameter of this job"
+        f"{did_you_mean(given, model.model_fields)}; allowed are {allowed}"
+    )
+
+
+def _message(kind: str, detail: Mapping[str, Any], model: type[Params], name: str) -> str:
+    context: Mapping[str, Any] = detail.get("ctx") or {}
+    bounds = _bounds(model, name)
+    if kind in _WORDS:
+        return f"{_WORDS[kind]}, {bounds}" if _WORDS[kind] is _WHOLE and bounds else _WORDS[kind]
+    if kind in _BOUNDED and bounds:
+        return f"is out of range; allowed is {bounds}"
+    if kind in {"literal_error", "enum"}:
+        return f"must be one of {context['expected']}".replace(" or ", ", ")
+    if kind in {"value_error", "assertion_error"}:
+        return str(context.get("error", detail["msg"]))
+    text = str(detail["msg"]).replace("Input should", "must")
+    return text[:1].lower() + text[1:]
+
+
+def _bounds(model: type[Params], name: str) -> str:
+    """Say what the field's own bounds are, such as `at least 1 and at most 3650`."""
+    field = model.model_fields.get(name)
+    words = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    return " and ".join(
+        f"{words[bound]} {getattr(rule, bound)}"
+        for rule in (field.metadata if field else ())
+        for bound in words
+        if getattr(rule, bound, None) is not None
+    )

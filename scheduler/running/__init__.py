@@ -1,0 +1,1 @@
+"""What: which jobs exist, and how one run is claimed, executed and settled."""

@@ -1,0 +1,72 @@
+"""The log of one attempt: goes to the daemon's log, and is kept with the run, bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from scheduler.db.pools import to_json
+from scheduler.db.runs import Claimed, LogLine
+from scheduler.job import Logger
+
+MAX_LINES = 1_000
+"""Kept of one attempt; the daemon's own log has the rest."""
+MAX_FIELDS = 8_192
+"""Characters of JSON kept of one line's fields."""
+MAX_EVENT = 200
+
+
+class RunLog:
+    """A `Logger` whose lines wait here until the runner writes them to the record."""
+
+    def __init__(self, claimed: Claimed, logger: Logger, now: Callable[[], datetime]) -> None:
+        self._claimed = claimed
+        self._logger = logger
+        self._now = now
+        self._lines: list[LogLine] = []
+        self._count = 0
+
+    def debug(self, event: str, **fields: object) -> None:
+        # Debug lines are for whoever watches the daemon's log, not for the record.
+        self._logger.debug(event, **fields)
+
+    def info(self, event: str, **fields: object) -> None:
+        self._logger.info(event, **fields)
+        self._keep("info", event, fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        self._logger.warning(event, **fields)
+        self._keep("warning", event, fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        self._logger.error(event, **fields)
+        self._keep("error", event, fields)
+
+    def take(self) -> list[LogLine]:
+        """The lines since the last call."""
+        lines, self._lines = self._lines, []
+        return lines
+
+    def put_back(self, lines: list[LogLine]) -> None:
+        """Lines that could not be written."""
+        self._lines = lines + self._lines
+
+    def _keep(self, level: str, event: str, fields: dict[str, object]) -> None:
+        self._count += 1
+        if self._count > MAX_LINES:
+            return
+        if self._count == MAX_LINES:
+            level, event, fields = "warning", "log_truncated", {"kept_lines": MAX_LINES}
+        text = to_json(fields)
+        if len(text) > MAX_FIELDS:
+            fields = {"truncated": text[:MAX_FIELDS]}
+        self._lines.append(
+            LogLine(
+                run_id=self._claimed.run_id,
+                attempt=self._claimed.attempt,
+                at=self._now(),
+                level=level,
+                event=event.replace("\x00", "")[:MAX_EVENT],
+                fields=fields,  # type: ignore[arg-type]  # made JSON where it is written
+            )
+        )

@@ -1,0 +1,343 @@
+"""The one way in to every run: fire, claim, run, settle; and the leases that say who owns what."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from time import monotonic
+from uuid import UUID
+
+import structlog
+
+from scheduler.db.catalog import Catalog
+from scheduler.db.pools import Pools
+from scheduler.db.runs import Claimed, Fire, Fired, Mark, Run, RunStore
+from scheduler.entry import Entry, Schedule
+from scheduler.errors import DatabaseAwayError
+from scheduler.run import Settlement, Status
+from scheduler.running.attempt import Attempt, Lost
+from scheduler.running.outcome import Cancelled, End, Failed, Interrupted, settlement
+from scheduler.running.registry import JobType
+
+HEARTBEAT = 5.0
+"""Seconds between signs of life."""
+LEASE = 15.0
+"""Seconds of silence after which an attempt counts as abandoned."""
+RESCUE_EVERY = 2.0
+POLL = 1.0
+"""Seconds between looks for runs that became ready without this process being told."""
+
+log = structlog.stdlib.get_logger("lamplighter.runner")
+
+
+class Runner:
+    """Runs what is fired, here or by any other process on the same database."""
+
+    def __init__(
+        self,
+        *,
+        store: RunStore,
+        pools: Pools,
+        catalog: Catalog,
+        jobs: Mapping[str, JobType],
+        schedule: Schedule,
+        now: Callable[[], datetime],
+        replica: str,
+    ) -> None:
+        self.store = store
+        self.schedule = schedule
+        self._pools = pools
+        self._catalog = catalog
+        self._jobs = jobs
+        self._now = now
+        self._replica = replica
+        self._live: dict[tuple[UUID, int], Attempt] = {}
+        self._reserved = 0
+        self._accepting = True
+        self._wake = asyncio.Event()
+        self._last_beat = monotonic()
+        self._loops: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, *, claims: bool = True) -> None:
+        """Begin keeping leases; with `claims`, also run what waits and rescue what is abandoned."""
+        self._loops.append(asyncio.create_task(self._keep_leases(), name="leases"))
+        if claims:
+            self._loops.append(asyncio.create_task(self._dispatch(), name="dispatch"))
+
+    @property
+    def running(self) -> int:
+        return len(self._live)
+
+    async def fire(self, fires: Sequence[Fire], marks: Sequence[Mark] = ()) -> list[Fired]:
+        """Make the rows of `fires`, in one transaction, and start those that may start now.
+
+        `marks` are the schedule entries that are accounted for with them.
+
+        Raises `DatabaseAwayError`; then nothing was started here.
+        """
+        slots = min(self._free(), len(fires))
+        self._reserved += slots
+        try:
+            fired = await self.store.fire(fires, self._now(), slots, marks)
+        finally:
+            self._reserved -= slots
+        for fire, result in zip(fires, fired, strict=True):
+            if result.outcome == "started":
+                self._begin(
+                    Claimed(
+                        run_id=fire.id,
+                        job=fire.job,
+                        job_type=fire.job_type,
+                        trigger=fire.trigger,
+                        attempt=1,
+                        max_attempts=fire.max_attempts,
+                        scheduled_for=fire.scheduled_for,
+                        params=fire.params,
+                    )
+                )
+            elif result.outcome == "queued" and fire.overlap == "cancel_running":
+                self._stop_key(fire.overlap_key)
+        return fired
+
+    async def cancel(self, run_id: UUID, message: str) -> Status | None:
+        """Stop a run wherever it is: its status now, `running` while it is still ending.
+
+        None where it has ended already. Raises `DatabaseAwayError`.
+        """
+        status = await self.store.cancel(run_id, self._now(), message)
+        for attempt in self._attempts_of(run_id):
+            attempt.stop(Cancelled(message))
+        return status
+
+    async def wait(self, run_id: UUID, seconds: float) -> Run | None:
+        """The run once it has ended, wherever it runs, or as it is after `seconds`."""
+        until = monotonic() + seconds
+        while True:
+            run = await self.store.get(run_id)
+            left = until - monotonic()
+            if run is None or run.status.is_final or left <= 0:
+                return run
+            here = self._attempts_of(run_id)
+            ended = here[-1].ended.wait() if here else asyncio.sleep(POLL)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(ended, left)
+
+    async def claim(self, only: UUID | None = None) -> None:
+        """Run here what is ready, as far as there are slots, or `only` that run.
+
+        Raises `DatabaseAwayError`.
+        """
+        most = self._free()
+        if most == 0:
+            return
+        self._reserved += most
+        try:
+            claimed = await self.store.claim(self._now(), most, list(self._jobs), only)
+        finally:
+            self._reserved -= most
+        for claim in claimed:
+            self._begin(claim)
+
+    async def rescue(self, dead: Sequence[str] = ()) -> None:
+        """Take over what abandoned processes left; `dead` ones without waiting for their lease."""
+        for run in await self.store.rescue(self._now(), timedelta(seconds=LEASE), dead):
+            log.warning(
+                "run_abandoned",
+                run=str(run.id),
+                job=run.job,
+                attempt=run.attempt,
+                replica=run.replica,
+                status=run.status,
+            )
+        self._wake.set()
+
+    def stop_claiming(self) -> None:
+        self._accepting = False
+
+    async def drain(self, seconds: float) -> None:
+        """Let running jobs end for `seconds`, then stop them; all is recorded when this returns."""
+        self.stop_claiming()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+        for attempt in self._live.values():
+            attempt.stop(Interrupted())
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=1.5)
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+
+    def _free(self) -> int:
+        if not self._accepting:
+            return 0
+        return max(self.schedule.max_concurrent_runs - len(self._live) - self._reserved, 0)
+
+    def _attempts_of(self, run_id: UUID) -> list[Attempt]:
+        return [attempt for (live_id, _), attempt in self._live.items() if live_id == run_id]
+
+    def _stop_key(self, job: str) -> None:
+        """Where the run that a fire replaced runs here, stop it now, not at its next heartbeat."""
+        for attempt in self._live.values():
+            if attempt.claimed.job == job:
+                attempt.stop(Cancelled("overlap: cancel_running; the next fire took its place"))
+
+    def _begin(self, claimed: Claimed) -> None:
+        attempt = Attempt(
+            claimed,
+            self._jobs[claimed.job_type],
+            self.entry_of(claimed.job, claimed.job_type),
+            pool=self._pools.jobs,
+            catalog=self._catalog,
+            now=self._now,
+            logger=log.bind(job=claimed.job, run=str(claimed.run_id), attempt=claimed.attempt),
+            scheduled_jobs=frozenset(
+                entry.job for entry in self.schedule.entries.values() if entry.enabled
+            ),
+        )
+        if not self._live:
+            # Leases count from the claim; nothing was to be kept before it.
+            self._last_beat = monotonic()
+        self._live[claimed.run_id, claimed.attempt] = attempt
+        task = asyncio.create_task(self._run(attempt))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def entry_of(self, name: str, job_type: str) -> Entry:
+        """The rules for a run: its entry's, or the defaults where the schedule has none."""
+        entry = self.schedule.entries.get(name)
+        if entry is not None and entry.job == job_type:
+            return entry
+        return Entry(
+            name=name,
+            job=job_type,
+            cron="",
+            params=self._jobs[job_type].job.params(),
+            timezone=self.schedule.timezone,
+        )
+
+    async def _run(self, attempt: Attempt) -> None:
+        claimed = attempt.claimed
+        attempt.log.info("attempt_started", trigger=claimed.trigger, params=dict(claimed.params))
+        try:
+            end = await attempt.execute()
+            await self._settle(attempt, end)
+        except Exception:
+            log.exception("settle_failed", run=str(claimed.run_id), job=claimed.job)
+        finally:
+            del self._live[claimed.run_id, claimed.attempt]
+            attempt.ended.set()
+            self._wake.set()
+
+    async def _settle(self, attempt: Attempt, end: End | Lost) -> None:
+        """Write the end, for as long as the lease may still be ours."""
+        claimed = attempt.claimed
+        if isinstance(end, Lost):
+            log.warning("lease_lost", run=str(claimed.run_id), job=claimed.job)
+            return
+        written = self._settlement(attempt, end)
+        attempt.log.info(
+            "attempt_ended", status=written.attempt_status, error=written.error_message
+        )
+        while True:
+            try:
+                await self._flush_log(attempt)
+                owned = await self.store.settle(attempt.beat, written, self._now())
+            except DatabaseAwayError:
+                if monotonic() - self._last_beat > LEASE:
+                    # Whoever reaches the database next takes the run over.
+                    log.warning("settle_given_up", run=str(claimed.run_id), job=claimed.job)
+                    return
+                await asyncio.sleep(0.5)
+            except Exception as error:
+                if written.error_type == "SettleError":
+                    raise
+                # What the job returned cannot be kept; that must not leave the run without an end.
+                log.exception("settle_refused", run=str(claimed.run_id), job=claimed.job)
+                failed = Failed("SettleError", f"its result could not be recorded: {error}", True)
+                written = self._settlement(attempt, failed)
+            else:
+                if not owned:
+                    log.warning("lease_lost", run=str(claimed.run_id), job=claimed.job)
+                return
+
+    def _settlement(self, attempt: Attempt, end: End) -> Settlement:
+        return settlement(
+            end,
+            attempt=attempt.claimed.attempt,
+            max_attempts=attempt.claimed.max_attempts,
+            retry=attempt.entry.retry,
+            now=self._now(),
+            dice=random.random(),  # noqa: S311 - spreads retries, hides nothing
+        )
+
+    async def _flush_log(self, attempt: Attempt) -> None:
+        lines = attempt.log.take()
+        if not lines:
+            return
+        try:
+            await self.store.append_logs(lines)
+        except DatabaseAwayError:
+            attempt.log.put_back(lines)
+            raise
+        except Exception:
+            # Lines that PostgreSQL refuses are in the daemon's log; the run goes on.
+            log.exception("run_log_refused", run=str(attempt.claimed.run_id))
+
+    async def _dispatch(self) -> None:
+        """Claim what is ready, here or left by others, until the drain."""
+        rescued_at = float("-inf")
+        while self._accepting:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), POLL)
+            self._wake.clear()
+            try:
+                if monotonic() - rescued_at >= RESCUE_EVERY:
+                    rescued_at = monotonic()
+                    await self.rescue()
+                    self._wake.clear()
+                await self.claim()
+            except DatabaseAwayError:
+                continue
+            except Exception:
+                log.exception("dispatch_failed")
+                await asyncio.sleep(POLL)
+
+    async def _keep_leases(self) -> None:
+        """Signs of life for what runs here, with its progress and log; and what they answer."""
+        seen: dict[tuple[UUID, int], int | None] = {}
+        while True:
+            await asyncio.sleep(POLL)
+            attempts = dict(self._live)
+            if not attempts:
+                seen.clear()
+                continue
+            due = monotonic() - self._last_beat >= HEARTBEAT
+            moved = any(seen.get(key) != live.beat.done for key, live in attempts.items())
+            try:
+                for attempt in attempts.values():
+                    await self._flush_log(attempt)
+                if due or moved:
+                    seen = {key: live.beat.done for key, live in attempts.items()}
+                    await self._beat(attempts)
+            except DatabaseAwayError as error:
+                if monotonic() - self._last_beat > LEASE:
+                    log.warning("leases_given_up", runs=len(attempts), error=str(error))
+                    for attempt in attempts.values():
+                        attempt.stop(Lost())
+            except Exception:
+                log.exception("heartbeat_failed")
+
+    async def _beat(self, attempts: Mapping[tuple[UUID, int], Attempt]) -> None:
+        sent_at = monotonic()
+        answers = await self.store.heartbeat([attempt.beat for attempt in attempts.values()])
+        self._last_beat = sent_at
+        for (run_id, _), attempt in attempts.items():
+            if run_id not in answers:
+                # Ended in between, or taken over: `Lost` changes nothing for what has ended.
+                attempt.stop(Lost())
+            elif answers[run_id]:
+                attempt.stop(Cancelled("cancelled on request"))

@@ -1,0 +1,88 @@
+"""SQL lives in `.sql` files beside its owner; this reads them.
+
+A file holds aiosql queries (`-- name: reset^`), and may hold conditions that several of them share:
+
+    -- fragment: due
+    u.credits_reset_at < :day_start
+
+    -- name: stretches
+    SELECT u.id FROM app_users u WHERE {due};
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiosql
+
+IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}", re.ASCII)
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
+BLOCK = re.compile(r"^-- (name|fragment): *(\w*)", re.MULTILINE)
+
+
+class Query(Protocol):
+    """One named query, as aiosql makes it.
+
+    What a call gives depends on the name's mark in the file: `^` an awaitable row or None, `$` an
+    awaitable value, `!` an awaitable status, no mark an async iterator of rows.
+    """
+
+    sql: str
+    """The text as PostgreSQL gets it."""
+
+    def __call__(self, connection: object, /, **parameters: object) -> Any: ...
+
+
+class Queries(Protocol):
+    """The queries of one file by name."""
+
+    def __getattr__(self, name: str, /) -> Query: ...
+
+
+def load_sql(owner: str, **identifiers: str) -> Queries:
+    """The queries of the `.sql` file beside `owner` (pass `__file__`).
+
+    `{name}` in the file stands for the fragment of that name, or for the identifier given here, for
+    tables whose columns have other names in some products. Raises `ValueError` for an identifier
+    that is not plain lower case, and for a placeholder that stands for nothing.
+    """
+    path = Path(owner).with_suffix(".sql")
+    for identifier in identifiers.values():
+        if not IDENTIFIER.fullmatch(identifier):
+            raise ValueError(
+                f"{path.name}: {identifier!r} is not a plain SQL identifier (a-z, 0-9 and _)"
+            )
+    known = {name: f'"{identifier}"' for name, identifier in identifiers.items()}
+    queries = ""
+    for kind, name, block in _blocks(path.read_text(encoding="utf-8")):
+        text = _fill(block, known, path.name)
+        if kind == "fragment":
+            known[name] = text.strip()
+        else:
+            queries += text
+    loaded: Queries = aiosql.from_str(queries, "asyncpg", mandatory_parameters=False)
+    return loaded
+
+
+def _blocks(text: str) -> list[tuple[str, str, str]]:
+    """Every block as kind (`name` or `fragment`), name and text; a query's with its first line."""
+    starts = list(BLOCK.finditer(text))
+    ends = [start.start() for start in starts[1:]] + [len(text)]
+    return [
+        (start[1], start[2], text[start.end() if start[1] == "fragment" else start.start() : end])
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def _fill(text: str, known: dict[str, str], file: str) -> str:
+    def replacement(match: re.Match[str]) -> str:
+        if match[1] not in known:
+            raise ValueError(
+                f"{file}: {match[0]} stands for nothing; it takes a fragment above, or load_sql's "
+                f"{match[1]}="
+            )
+        return known[match[1]]
+
+    return PLACEHOLDER.sub(replacement, text)

@@ -1,0 +1,135 @@
+"""Who may call what: bearer secrets, compared in constant time, and the mode without any."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from enum import StrEnum
+from functools import lru_cache
+
+from aiohttp import web
+from multidict import CIMultiDictProxy
+from pydantic import SecretStr
+
+from scheduler.settings import DEV_SECRET, Settings, is_loopback
+from scheduler.web.answers import Refusal
+from scheduler.web.guesses import Guesses
+from scheduler.web.peers import Peers
+
+WORKERS = "/api/v1/workers/"
+API = "/api/"
+FORWARDED = ("Forwarded", "X-Real-IP", "Via")
+
+UNAUTHORIZED = "the Authorization header must be 'Bearer' and the right secret"
+
+
+class Access(StrEnum):
+    """What opens a route."""
+
+    OPEN = "open"
+    CRON = "cron"
+    ADMIN = "admin"
+
+
+def access_of(path: str, open_paths: frozenset[str]) -> Access:
+    """By the path alone, so that nothing is looked up for a caller without the secret."""
+    if path in open_paths:
+        return Access.OPEN
+    if path.startswith(WORKERS):
+        return Access.CRON
+    return Access.ADMIN if path.startswith(API) else Access.OPEN
+
+
+class Gate:
+    """Lets a request in or raises `Refusal`."""
+
+    def __init__(self, settings: Settings, peers: Peers, guesses: Guesses) -> None:
+        cron: list[SecretStr | None] = [settings.cron_secret, settings.cron_secret_previous]
+        admin = [settings.admin_secret] if settings.admin_secret else cron
+        self._digests = {Access.CRON: _digests(cron), Access.ADMIN: _digests(admin)}
+        self._peers = peers
+        self._guesses = guesses
+        no_secret = not any(self._digests.values())
+        self.is_local = no_secret and settings.public_url is None
+        """No secret is set: the published one opens everything, to this machine alone."""
+        if self.is_local:
+            published = _digests([SecretStr(DEV_SECRET)])
+            self._digests = {Access.CRON: published, Access.ADMIN: published}
+
+    def check_local(self, headers: CIMultiDictProxy[str]) -> None:
+        """Without a secret of its own, the daemon answers only who is at this machine.
+
+        A page in a browser that had a name of its own point here sends that name as `Host`; a proxy
+        that would carry strangers in says so in its headers.
+        """
+        hosts = headers.getall("Host", ())
+        if len(hosts) != 1 or not _names_loopback(hosts[0]):
+            raise Refusal(
+                403,
+                "no secret is set, so only requests to localhost or 127.0.0.1 are answered: "
+                "set CRON_SECRET to be reached by another name",
+            )
+        if any(name in headers for name in FORWARDED) or any(
+            name.lower().startswith("x-forwarded-") for name in headers
+        ):
+            raise Refusal(
+                403,
+                "no secret is set, so requests that a proxy forwards are not answered: "
+                "set CRON_SECRET to be reached through a proxy",
+            )
+
+    def check(self, access: Access, request: web.BaseRequest) -> None:
+        """Hold the bearer against the secrets of `access`."""
+        if access is Access.OPEN:
+            return
+        values = request.headers.getall("Authorization", ())
+        token = _bearer(values[0]) if len(values) == 1 else None
+        if token is not None and self._opens(access, token):
+            return
+        address = self._peers.address(request)
+        wait = self._guesses.failed(address)
+        if wait and token is not None:
+            raise Refusal(
+                429,
+                "too many wrong secrets from this address",
+                headers={"Retry-After": str(wait)},
+            )
+        raise Refusal(401, UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
+
+    def _opens(self, access: Access, token: bytes) -> bool:
+        # Digests have one length, and all are compared: the time tells neither length nor which.
+        given = hashlib.sha256(token).digest()
+        opens = False
+        for digest in self._digests[access]:
+            opens |= hmac.compare_digest(given, digest)
+        return opens
+
+
+def _digests(secrets: Sequence[SecretStr | None]) -> tuple[bytes, ...]:
+    return tuple(
+        hashlib.sha256(secret.get_secret_value().encode()).digest()
+        for secret in secrets
+        if secret is not None and secret.get_secret_value()
+    )
+
+
+def _bearer(value: str) -> bytes | None:
+    scheme, _, token = value.partition(" ")
+    token = token.strip(" ")
+    if scheme.lower() != "bearer" or not token:
+        return None
+    return token.encode("utf-8", "surrogateescape")
+
+
+@lru_cache(maxsize=64)
+def _names_loopback(host: str) -> bool:
+    """Whether a `Host` header, its port aside, is this machine's loopback."""
+    if host.startswith("["):
+        name, bracket, port = host.partition("]")
+        port = port.removeprefix(":")
+        if not bracket:
+            return False
+    else:
+        name, _, port = host.partition(":")
+    return is_loopback(name) and (not port or (port.isascii() and port.isdigit()))

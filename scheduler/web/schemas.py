@@ -1,0 +1,198 @@
+"""The schemas of the answers, as `/openapi.json` has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scheduler.run import Status, Trigger
+from scheduler.watching.health import State
+from scheduler.web.auth import Access
+
+SECRETS = {
+    Access.CRON: "CRON_SECRET, or CRON_SECRET_PREVIOUS while it is being rotated",
+    Access.ADMIN: "ADMIN_SECRET; where it is not set, CRON_SECRET",
+}
+ERRORS: Mapping[Access, tuple[int, ...]] = {
+    Access.OPEN: (),
+    Access.CRON: (401, 429, 503),
+    Access.ADMIN: (401, 429, 503),
+}
+PARAMETERS = {
+    "name": "An entry of the schedule, or a job; it may hold slashes, plain or as %2F.",
+    "id": "The run's id.",
+}
+
+TEXT = {"type": "string"}
+TEXT_OR_NULL = {"type": ["string", "null"]}
+TIME = {"type": "string", "format": "date-time"}
+TIME_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
+INTEGER = {"type": "integer"}
+INTEGER_OR_NULL = {"type": ["integer", "null"]}
+ID = {"type": "string", "format": "uuid"}
+TEXTS = {"type": "array", "items": TEXT}
+ANY_OBJECT = {"type": "object"}
+FAILURE: Any = {
+    "type": ["object", "null"],
+    "properties": {"type": TEXT_OR_NULL, "message": TEXT_OR_NULL},
+}
+
+
+def _ref(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _object(description: str, /, *, optional: tuple[str, ...] = (), **properties: Any) -> Any:
+    return {
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
+    }
+
+
+def _list(description: str, item: str) -> Any:
+    return _object(description, items={"type": "array", "items": _ref(item)}, next=TEXT_OR_NULL)
+
+
+RUN: Mapping[str, Any] = {
+    "id": ID,
+    "job": TEXT,
+    "trigger": {"type": "string", "enum": [str(trigger) for trigger in Trigger]},
+    "status": {"type": "string", "enum": [str(status) for status in Status]},
+    "scheduledFor": TIME,
+    "startedAt": TIME_OR_NULL,
+    "finishedAt": TIME_OR_NULL,
+    "durationMs": INTEGER_OR_NULL,
+    "latenessMs": INTEGER_OR_NULL,
+    "attempt": INTEGER,
+    "maxAttempts": INTEGER,
+    "nextAttemptAt": TIME_OR_NULL,
+    "params": ANY_OBJECT,
+    "data": {"type": ["object", "null"]},
+    "error": FAILURE,
+    "progress": {
+        "type": ["object", "null"],
+        "properties": {"done": INTEGER, "total": INTEGER_OR_NULL},
+    },
+    "requestedBy": TEXT_OR_NULL,
+    "reason": TEXT_OR_NULL,
+    "replica": TEXT_OR_NULL,
+}
+HEALTH: Mapping[str, Any] = {
+    "status": {"type": "string", "enum": ["healthy", "degraded", "unhealthy"]},
+    "reasons": TEXTS,
+    "timestamp": TIME,
+    "version": TEXT,
+}
+RELOAD: Mapping[str, Any] = {
+    "changed": TEXTS,
+    "added": TEXTS,
+    "removed": TEXTS,
+    "errors": {"type": "array", "items": _ref("Problem")},
+}
+
+SCHEMAS: Mapping[str, Any] = {
+    "Error": _object(
+        "What went wrong",
+        success={"const": False},
+        error=TEXT,
+        fields={"type": "object", "additionalProperties": TEXT},
+        runId=ID,
+        optional=("fields", "runId"),
+    ),
+    "Status": _object("It is so", status=TEXT),
+    "Health": _object("How it is", **HEALTH),
+    "WorkersHealth": _object(
+        "How it is",
+        success={"type": "boolean"},
+        data=_ref("Health"),
+        error=TEXT,
+        optional=("error",),
+    ),
+    "WorkerAnswer": _object(
+        "The run has succeeded; `data` is what it did",
+        success={"const": True},
+        data=ANY_OBJECT,
+        runId=ID,
+    ),
+    "Accepted": _object(
+        "The run goes on; `Location` says where to ask for it",
+        success={"const": True},
+        data=_object("", status=TEXT),
+        runId=ID,
+    ),
+    "WorkerRun": _object("The run", success={"const": True}, data=_ref("Run"), runId=ID),
+    "Run": _object("The run", **RUN),
+    "SingleRun": _object(
+        "The run",
+        **RUN,
+        attempts={"type": "array", "items": _ref("Attempt")},
+        log={"type": "array", "items": _ref("LogLine")},
+    ),
+    "Attempt": _object(
+        "One attempt of a run",
+        attempt=INTEGER,
+        cause={"type": "string", "enum": ["first", "retry", "rescue"]},
+        replica=TEXT,
+        status=TEXT,
+        startedAt=TIME,
+        finishedAt=TIME_OR_NULL,
+        error=FAILURE,
+    ),
+    "LogLine": _object(
+        "A line that the run logged",
+        at=TIME,
+        attempt=INTEGER,
+        level=TEXT,
+        event=TEXT,
+        fields=ANY_OBJECT,
+    ),
+    "Runs": _list("A page of runs", "Run"),
+    "Job": _object(
+        "The job",
+        name=TEXT,
+        job=TEXT,
+        description=TEXT,
+        cron=TEXT_OR_NULL,
+        words=TEXT_OR_NULL,
+        timezone=TEXT,
+        enabled={"type": "boolean"},
+        paused={
+            "type": ["object", "null"],
+            "properties": {"reason": TEXT_OR_NULL, "until": TIME_OR_NULL, "by": TEXT_OR_NULL},
+        },
+        state={"type": "string", "enum": [str(state) for state in State]},
+        stateReason=TEXT_OR_NULL,
+        nextFires={"type": "array", "items": TIME},
+        lastRun={"anyOf": [_ref("Run"), {"type": "null"}]},
+        lastSuccessAt=TIME_OR_NULL,
+        params=ANY_OBJECT,
+    ),
+    "Jobs": _list("The jobs", "Job"),
+    "Activity": _object(
+        "One change",
+        id=TEXT,
+        at=TIME,
+        who=TEXT,
+        source=TEXT_OR_NULL,
+        action=TEXT,
+        target=TEXT_OR_NULL,
+        reason=TEXT_OR_NULL,
+        detail=ANY_OBJECT,
+    ),
+    "Activities": _list("A page of changes", "Activity"),
+    "Problem": _object(
+        "A mistake in the schedule file", line=INTEGER_OR_NULL, key=TEXT, message=TEXT
+    ),
+    "Reload": _object("What changed, by name of entry", **RELOAD),
+    "RejectedReload": _object(
+        "The file, or the request, was rejected; nothing changed",
+        success={"const": False},
+        error=TEXT,
+        fields={"type": "object", "additionalProperties": TEXT},
+        **RELOAD,
+        optional=("fields", *RELOAD),
+    ),
+    "OpenApi": {"type": "object", "description": "This document"},
+}

@@ -1,0 +1,91 @@
+"""Does every query of every job fit the product's tables, and take its time from the run?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+import jobs
+from scheduler.sql import load_sql
+
+ROOT = Path(jobs.__file__).parent
+FILES = sorted(ROOT.rglob("*.sql"))
+# What a placeholder of the files stands for, by variant of the product's tables.
+IDENTIFIERS = {
+    "database": {"events_time": "timestamp"},
+    "database_b": {"events_time": "created_at"},
+}
+# Tables that variant B lacks; a job looks before it asks them.
+ABSENT_IN_B = {"analytics_daily"}
+CLOCKS = re.compile(
+    r"\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\s*\("
+    r"|\b(current_date|current_time|current_timestamp|localtime|localtimestamp)\b"
+    r"|'(now|today|tomorrow|yesterday)'",
+    re.IGNORECASE,
+)
+
+
+def named(file: Path) -> str:
+    return str(file.relative_to(ROOT))
+
+
+def queries(file: Path, variant: str) -> Iterator[tuple[str, str]]:
+    text = file.read_text(encoding="utf-8")
+    identifiers = {
+        name: column for name, column in IDENTIFIERS[variant].items() if f"{{{name}}}" in text
+    }
+    loaded: Any = load_sql(str(file), **identifiers)
+    for name in loaded.available_queries:
+        if not name.endswith("_cursor"):
+            yield name, getattr(loaded, name).sql
+
+
+def without_comments(text: str) -> str:
+    return re.sub(r"--.*", "", text)
+
+
+def test_there_are_files() -> None:
+    assert {"reset_credits.sql", "check_expirations.sql", "cleanup.sql"} <= set(map(named, FILES))
+
+
+@pytest.mark.parametrize("file", FILES, ids=named)
+def test_no_query_asks_the_database_what_time_it_is(file: Path) -> None:
+    found = CLOCKS.search(without_comments(file.read_text(encoding="utf-8")))
+    assert found is None, f"{named(file)} asks {found[0] if found else ''}: take :now of the run"
+
+
+@pytest.mark.parametrize(
+    "text", ["now()", "NOW ()", "CURRENT_DATE", "'today'::date", "clock_timestamp()"]
+)
+def test_the_rule_knows_a_clock(text: str) -> None:
+    assert CLOCKS.search(f"SELECT {text}")
+    assert not CLOCKS.search(f"SELECT :now, known(x) -- {text}".partition("--")[0])
+
+
+@pytest.mark.parametrize("file", FILES, ids=named)
+@pytest.mark.parametrize("variant", ["database", "database_b"])
+async def test_every_query_fits_the_tables(
+    variant: str, file: Path, request: pytest.FixtureRequest
+) -> None:
+    dsn = request.getfixturevalue(variant)
+    connection = await asyncpg.connect(dsn, timeout=10, command_timeout=10)
+    prepared = 0
+    try:
+        for name, text in queries(file, variant):
+            try:
+                await connection.prepare(text)
+            except asyncpg.UndefinedTableError as error:
+                absent = any(f'"{table}"' in str(error) for table in ABSENT_IN_B)
+                assert variant == "database_b", f"{named(file)}: {name}: {error}"
+                assert absent, f"{named(file)}: {name}: {error}"
+            except asyncpg.PostgresError as error:
+                pytest.fail(f"{named(file)}: {name}: {error}")
+            prepared += 1
+    finally:
+        await connection.close()
+    assert prepared

@@ -1,0 +1,52 @@
+"""Are queries read from beside their owner, with shared conditions and other products' columns?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from scheduler.sql import load_sql
+
+TEXT = """\
+-- fragment: positive
+-- A comment of the fragment.
+n > :least ::int
+
+-- name: positives
+SELECT n FROM unnest(:numbers ::int[]) AS u ({number}) WHERE {positive} ORDER BY n;
+
+-- name: how_many$
+SELECT count(*) FROM unnest(:numbers ::int[]) AS u (n) WHERE {positive};
+"""
+
+
+def owner(folder: Path, text: str) -> str:
+    (folder / "numbers.sql").write_text(text, encoding="utf-8")
+    return str(folder / "numbers.py")
+
+
+async def test_queries_share_a_fragment_and_take_an_identifier(
+    tmp_path: Path, empty_database: str
+) -> None:
+    sql = load_sql(owner(tmp_path, TEXT), number="n")
+    connection = await asyncpg.connect(empty_database, timeout=10)
+    try:
+        numbers = {"numbers": [3, -1, 2, 0], "least": 0}
+        rows = [row["n"] async for row in sql.positives(connection, **numbers)]
+        assert rows == [2, 3]
+        assert await sql.how_many(connection, **numbers) == 2
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize("identifier", ['n"; DROP TABLE x; --', "N", "", "1n", "a b", "n" * 64])
+def test_only_plain_identifiers(tmp_path: Path, identifier: str) -> None:
+    with pytest.raises(ValueError, match=r"numbers\.sql: .* is not a plain SQL identifier"):
+        load_sql(owner(tmp_path, TEXT), number=identifier)
+
+
+def test_a_placeholder_that_stands_for_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"numbers\.sql: \{number\} stands for nothing"):
+        load_sql(owner(tmp_path, TEXT))
