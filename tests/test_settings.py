@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.errors import SettingsError
-from scheduler.settings import PLACEHOLDERS, check_exposure, load_settings
+from scheduler.settings import PLACEHOLDERS, Settings, check_exposure, load_settings
 
 GOOD = "a-long-and-random-secret"
 
@@ -79,3 +79,10 @@ def test_a_secret_must_fit_into_a_header(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("CRON_SECRET", "with spaces and more")
     with pytest.raises(SettingsError, match="printable ASCII"):
         check_exposure(load_settings())
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    for name, field in Settings.model_fields.items():
+        variable = str(field.validation_alias or name).upper()
+        assert f"`{variable}`" in readme

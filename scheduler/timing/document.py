@@ -117,7 +117,7 @@ def read_document(text: str, problems: Problems) -> Node | None:
         try:
             reader.read("".join(lines))
         except (yaml.YAMLError, ValueError) as error:
-            number = _line_of(error)
+            number = _line_of(error, text)
             if len(quoted) < _MAX_REPAIRS and number not in quoted and _quote(lines, number):
                 quoted.add(number)
                 continue
@@ -154,7 +154,7 @@ class _Reader:
         anchor, tag = getattr(event, "anchor", None), getattr(event, "tag", None)
         if anchor is not None and not isinstance(event, yaml.AliasEvent):
             self._refuse(
-                event, path, f"anchors (&{shortened(anchor)}) are not allowed; leave it out"
+                event, path, f"anchors (&{shortened(str(anchor))}) are not allowed; leave it out"
             )
         if tag is not None:
             self._refuse(event, path, f"tags ({shown(tag)}) are not allowed; leave it out")
@@ -169,8 +169,10 @@ class _Reader:
                 node = Scalar(event.value, not event.style, line)
                 self._check(node, event, path)
             case _:
-                hint = f'; if no alias is meant, put it in quotes: "*{shortened(anchor)}"'
-                self._refuse(event, path, f"aliases (*{shortened(anchor)}) are not allowed{hint}")
+                hint = f'; if no alias is meant, put it in quotes: "*{shortened(str(anchor))}"'
+                self._refuse(
+                    event, path, f"aliases (*{shortened(str(anchor))}) are not allowed{hint}"
+                )
                 node = Scalar("", plain=True, line=line)
         if self.root is None:
             self.root = node
@@ -250,7 +252,7 @@ def _quote(lines: list[str], number: int) -> bool:
     if not 1 <= number <= len(lines) or not (found := _UNQUOTED.match(lines[number - 1])):
         return False
     before, value = found["before"], found["value"]
-    end = re.search(r"[ \t]#|[ \t]*$" if "{" not in before else r"[ \t]#|[,}]|[ \t]*$", value)
+    end = re.search(r"[ \t]+#|[ \t]*$" if "{" not in before else r"[ \t]+#|[,}]|[ \t]*$", value)
     length = end.start() if end else len(value)
     quoted = value[:length].replace("'", "''")
     tail = lines[number - 1][len(before) + length :]
@@ -262,15 +264,18 @@ def _line(event: yaml.Event) -> int:
     return int(event.start_mark.line) + 1 if event.start_mark else 0
 
 
-def _line_of(error: Exception) -> int:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    return int(mark.line) + 1 if mark is not None else 1
+def _line_of(error: Exception, text: str) -> int:
+    """Where it was noticed; where that is the end of the file, where what is unfinished begins."""
+    at = getattr(error, "problem_mark", None)
+    begun = getattr(error, "context_mark", None)
+    if at is None or (begun is not None and not "".join(text.splitlines()[at.line :]).strip()):
+        at = begun
+    return int(at.line) + 1 if at is not None else 1
 
 
 def _syntax(error: Exception) -> str:
     what = str(getattr(error, "problem", None) or getattr(error, "reason", None) or error)
     context = getattr(error, "context", None)
-    mark = getattr(error, "problem_mark", None)
     hint = ""
     if "cannot start any token" in what:
         hint = '; quote what begins with @, %, ` or a tab, such as "@daily", and indent with spaces'
@@ -278,8 +283,8 @@ def _syntax(error: Exception) -> str:
         hint = '; quote what begins with *, such as "* * * * *"'
     elif "mapping values are not allowed" in what:
         hint = "; check the indentation, and quote a value that holds a colon and a space"
-    column = f" at column {mark.column + 1}" if mark is not None else ""
-    return f"is not valid YAML{column}: {what}{f' {context}' if context else ''}{hint}"
+    while_ = f" {context}" if context else ""
+    return f"is not valid YAML: {what}{while_}{hint}"
 
 
 def _key_shown(part: str) -> str:

@@ -178,7 +178,7 @@ class _Reader:
             name=name,
             job=job,
             cron=cron.expression if cron else "",
-            params=self._params(node, path, self._jobs.get(job)),
+            params=self._params(node, path, self._jobs.get(job), line),
             timezone=timezone,
             enabled=self._value(node, path, "enabled", switch, True),
             timeout=self._value(node, path, "timeout", _up_to_a_day, timedelta(minutes=10)),
@@ -214,9 +214,10 @@ class _Reader:
             self._problems.add(node.lines[key], (*path, key), message)
         return retry
 
-    def _params(self, entry: Map, path: Path, model: type[Params] | None) -> Params:
+    def _params(self, entry: Map, path: Path, model: type[Params] | None, line: int) -> Params:
         path = (*path, "params")
-        node: Node = entry.items.get("params", Map(entry.line))
+        node: Node = entry.items.get("params", Map(line))
+        line = entry.lines.get("params", line)
         given = Map(node.line) if is_nothing(node) else self._map(node, path)
         if given is None or model is None:
             return Params()
@@ -225,8 +226,8 @@ class _Reader:
         except ParamsError as error:
             for problem in error.problems:
                 if "params" in entry.items or entry.complete:
-                    line = _line(given, problem.path)
-                    self._problems.add(line, (*path, *problem.path), problem.message)
+                    at = _line(given, problem.path, line)
+                    self._problems.add(at, (*path, *problem.path), problem.message)
         return Params()
 
     def _job(self, node: Scalar) -> str:
@@ -285,10 +286,9 @@ def _jitter(node: Scalar, cron: Cron | None) -> timedelta:
     return jitter
 
 
-def _line(params: Map, path: Path) -> int:
-    """Find the line of a parameter, or of what is wrong deeper inside it."""
+def _line(params: Map, path: Path, line: int) -> int:
+    """Find the line of a parameter, or of what is wrong deeper inside it; `line` if it has none."""
     node: Node = params
-    line = node.line
     for part in path:
         if isinstance(node, Map) and part in node.items:
             line, node = node.lines[str(part)], node.items[str(part)]

@@ -36,7 +36,9 @@ MANY_USERS = """
 
 
 def children_of(pid: int) -> list[int]:
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True)
+    listed = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, check=True
+    )
     return [int(line) for line in listed.stdout.split()]
 
 
@@ -191,7 +193,7 @@ async def test_a_database_that_is_away_at_the_start_and_later(
         await one.until("/livez", 200)
         body = await one.until("/readyz", 503)
         assert "database" in str(body)
-        admin = await postgres.connect("postgres")
+        admin = await postgres.connect("template1")
         try:
             await admin.execute(f'CREATE DATABASE "{name}"')
             async with connect(postgres.dsn(name)) as connection:

@@ -70,9 +70,9 @@ def test_the_rule_knows_a_clock(text: str) -> None:
 @pytest.mark.parametrize("file", FILES, ids=named)
 @pytest.mark.parametrize("variant", ["database", "database_b"])
 async def test_every_query_fits_the_tables(
-    variant: str, file: Path, request: pytest.FixtureRequest
+    variant: str, file: Path, database: str, database_b: str
 ) -> None:
-    dsn = request.getfixturevalue(variant)
+    dsn = database if variant == "database" else database_b
     connection = await asyncpg.connect(dsn, timeout=10, command_timeout=10)
     prepared = 0
     try:

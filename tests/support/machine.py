@@ -1,4 +1,4 @@
-"""A runner and a clock on a real database, with jobs that a test controls and a time that it sets."""
+"""A runner and a clock on a real database, with jobs and a time that a test controls."""
 
 from __future__ import annotations
 

@@ -20,12 +20,12 @@ from scheduler.timing.schedule import Problem, ScheduleError, load_schedule, rea
 
 
 class Cleanup(Params):
-    events_days: int = Field(90, ge=1, le=3650)
+    events_days: int = Field(default=90, ge=1, le=3650)
     policy: Literal["keep", "delete"] = "keep"
     share: float = 0.5
     label: str = ""
     dry: bool = False
-    only: list[int] = []
+    only: tuple[int, ...] = ()
 
     @model_validator(mode="after")
     def _together(self) -> Cleanup:
@@ -119,7 +119,7 @@ def test_a_whole_schedule() -> None:
         name="monthly/cleanup-of_2",
         job="cleanup",
         cron="0 6 * * 1",
-        params=Cleanup(events_days=30, policy="delete", share=0.25, only=[1, 2]),
+        params=Cleanup(events_days=30, policy="delete", share=0.25, only=(1, 2)),
         timezone=ZoneInfo("UTC"),
         enabled=False,
         timeout=timedelta(minutes=90),
@@ -214,15 +214,16 @@ jobs:
     params:
       events_days: 0
 """
+    guess = " (did you mean 'overlap'?)"
+    keys = "job, cron, timezone, enabled, timeout, retry, overlap, catch_up, catch_up_window"
+    keys += ", jitter, params"
+    days = "at least 1 and at most 3650"
     assert list(map(str, refused(text))) == [
         "config.yaml:4: jobs.reset-credits.cron: hour: 25 is out of range; allowed are 0-23",
-        "config.yaml:5: jobs.reset-credits.overlp: is not a key here (did you mean 'overlap'?); "
-        "allowed are job, cron, timezone, enabled, timeout, retry, overlap, catch_up, "
-        "catch_up_window, jitter, params",
+        f"config.yaml:5: jobs.reset-credits.overlp: is not a key here{guess}; allowed are {keys}",
         'config.yaml:7: jobs.cleanup.cron: what begins with * must be in quotes: "* * * * *"',
         "config.yaml:8: jobs.cleanup.timeout: 10 has no unit; write 10s, 10m, 10h or 10d",
-        "config.yaml:10: jobs.cleanup.params.events_days: is out of range; "
-        "allowed is at least 1 and at most 3650",
+        f"config.yaml:10: jobs.cleanup.params.events_days: is out of range; allowed is {days}",
     ]
 
 
@@ -417,8 +418,9 @@ jobs:
         ("jobs: {}\n? [a]\n: b", 2, "", "a key must be a word"),
         (entry("cron: @daily"), 3, "jobs.cleanup.cron", 'must be in quotes: "@daily"'),
         (entry("cron: */5 1,2 * * *  # x"), 3, "jobs.cleanup.cron", 'in quotes: "*/5 1,2 * * *"'),
-        ("jobs:\n\tcleanup: {}", 2, "", "is not valid YAML at column 1"),
+        ("jobs:\n\tcleanup: {}", 2, "", "a tab, such as"),
         ("jobs:\n  cleanup: {cron: '@daily'", 2, "", "is not valid YAML"),
+        ('jobs: {}\ntimezone: "UTC\n\n\n', 2, "", "unexpected end of stream"),
         ("jobs: {}\na: b: c", 2, "", "quote a value that holds a colon"),
         ("jobs: {}\n\x00", 2, "", "contains the character '\\x00'"),
         ("jobs: {}\n\x1b", 2, "", "contains the character '\\x1b'"),

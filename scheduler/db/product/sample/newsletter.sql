@@ -63,9 +63,9 @@ SELECT r.id, r.status, coalesce(u.email, 'reader.' || number || '@example.com'),
         + coalesce(50.0 * clicked / nullif(opened, 0), 0)),
     CASE WHEN n IS NULL THEN 'website' ELSE 'signup' END,
     CASE WHEN n IS NULL THEN 'search' END, n IS NULL,
-    CASE WHEN n IS NULL THEN subscribed_at END, subscribed_at,
-    CASE r.status WHEN 'unsubscribed' THEN left_at END, subscribed_at,
-    greatest(subscribed_at, left_at, m.last_at)
+    CASE WHEN n IS NULL THEN r.subscribed_at END, r.subscribed_at,
+    CASE r.status WHEN 'unsubscribed' THEN left_at END, r.subscribed_at,
+    greatest(r.subscribed_at, left_at, m.last_at)
 FROM demo_readers AS r
 LEFT JOIN demo_people AS p USING (n)
 LEFT JOIN app_users AS u ON u.id = p.id

@@ -110,9 +110,9 @@ WITH totals AS (
     SELECT paid_at::date AS date, period_end::date AS end_date, amount_cents,
         CASE WHEN period_end - period_start >= interval '300 days' THEN amount_cents / 12
             ELSE amount_cents END AS monthly_cents, tier
-    FROM invoice_cache
+    FROM invoice_cache AS i
     JOIN subscription_plans ON amount_cents IN (price_monthly_cents, price_yearly_cents)
-    WHERE status = 'paid' AND currency = 'usd'
+    WHERE i.status = 'paid' AND currency = 'usd'
 ), revenue AS (
     SELECT date, sum(cents) AS revenue_cents, jsonb_object_agg(tier, cents) AS revenue_by_tier
     FROM (SELECT date, tier, sum(amount_cents) AS cents FROM invoices GROUP BY 1, 2) AS r
