@@ -32,7 +32,7 @@ async def test_nothing_to_do(shop: Product) -> None:
 
 async def test_processed_webhooks_go_after_their_days(shop: Product) -> None:
     limit = SCHEDULED_FOR - 30 * A_DAY
-    kept = []
+    kept: list[Any] = []
     for created_at, processed in [
         (limit - A_MOMENT, True),
         (limit - A_MOMENT, False),

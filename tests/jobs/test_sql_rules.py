@@ -56,7 +56,7 @@ def test_there_are_files() -> None:
 @pytest.mark.parametrize("file", FILES, ids=named)
 def test_no_query_asks_the_database_what_time_it_is(file: Path) -> None:
     found = CLOCKS.search(without_comments(file.read_text(encoding="utf-8")))
-    assert found is None, f"{named(file)} asks {found[0] if found else ''}: take :now of the run"
+    assert found is None, f"{named(file)} asks {found[0]}: take :now of the run"
 
 
 @pytest.mark.parametrize(
@@ -79,12 +79,10 @@ async def test_every_query_fits_the_tables(
         for name, text in queries(file, variant):
             try:
                 await connection.prepare(text)
-            except asyncpg.UndefinedTableError as error:
-                absent = any(f'"{table}"' in str(error) for table in ABSENT_IN_B)
-                assert variant == "database_b", f"{named(file)}: {name}: {error}"
-                assert absent, f"{named(file)}: {name}: {error}"
             except asyncpg.PostgresError as error:
-                pytest.fail(f"{named(file)}: {name}: {error}")
+                absent = any(f'"{table}"' in str(error) for table in ABSENT_IN_B)
+                if variant != "database_b" or not absent:
+                    pytest.fail(f"{named(file)}: {name}: {error}")
             prepared += 1
     finally:
         await connection.close()

@@ -137,7 +137,7 @@ def test_fire_days_are_those_of_the_oracle_over_years(seed: int) -> None:
     first = date(2022, 1, 1)
     days = [first + timedelta(days=n) for n in range(3 * 366)]
     end = datetime(2022, 1, 1, tzinfo=UTC) + timedelta(days=len(days) - 1)
-    for _ in range(60):
+    for _ in range(40):
         _, _, *rest = expression(rng).split()
         text = " ".join(["0", "0", *rest])
         oracle = Expression(text)
@@ -444,7 +444,7 @@ def test_what_is_the_same(text: str, same: str) -> None:
     assert list(islice(cron(text).after(start), 40)) == list(islice(cron(same).after(start), 40))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=800, deadline=None)
 @given(st.one_of(st.text(max_size=40), st.text("0123456789*/-, @lLwW#?JANMONsun", max_size=30)))
 def test_any_text_is_an_expression_that_fires_or_is_refused(text: str) -> None:
     start = utc("2026-01-01T00:00")

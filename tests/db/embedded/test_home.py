@@ -1,7 +1,5 @@
 """Does the server run wherever the data directory lies, and whoever starts it?"""
 
-# ruff: noqa: ASYNC240 - a test has its loop to itself
-
 from __future__ import annotations
 
 import json

@@ -45,8 +45,10 @@ async def test_an_orphan_in_the_cluster_is_stopped_before_the_start(data_dir: Pa
     status = cluster.stat()
     programs = choose(int((cluster / "PG_VERSION").read_text()), None, data_dir, chosen_binaries())
     orphan = subprocess.Popen(
-        [programs.directory / "postgres", "-D", cluster, "-c", f"unix_socket_directories={cluster}"]
-        + ["-c", "listen_addresses="],
+        [
+            *(str(programs.directory / "postgres"), "-D", str(cluster)),
+            *("-c", f"unix_socket_directories={cluster}", "-c", "listen_addresses="),
+        ],
         user=status.st_uid if AS_ROOT else None,
         group=status.st_gid if AS_ROOT else None,
         extra_groups=[] if AS_ROOT else None,

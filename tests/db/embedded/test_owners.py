@@ -1,7 +1,5 @@
 """Who owns the server, and who is its next owner when the owner releases it or dies?"""
 
-# ruff: noqa: ASYNC240 - a test has its loop to itself
-
 from __future__ import annotations
 
 import os

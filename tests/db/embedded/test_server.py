@@ -1,7 +1,5 @@
 """Does the embedded PostgreSQL start, restart, keep its data and run with safe settings?"""
 
-# ruff: noqa: ASYNC240 - a test has its loop to itself
-
 from __future__ import annotations
 
 import asyncio

@@ -1,7 +1,7 @@
 -- Who reads the newsletter, and how they took its three monthly issues.
 
 -- name: readers()#
--- Two people in five, and strangers besides (numbers above all people). How it went decides the
+-- Three people in ten, and strangers besides (numbers above all people). How it went decides the
 -- status, and whoever left, bounced or complained did so after the last issue that reached them.
 CREATE TEMP TABLE demo_readers ON COMMIT DROP AS
 WITH drawn AS MATERIALIZED (
@@ -10,7 +10,7 @@ WITH drawn AS MATERIALIZED (
     FROM demo, (
         SELECT n AS number, n, created_at + interval '5 minutes' AS subscribed_at
         FROM demo, demo_people
-        WHERE pg_temp.chance(n, seed + 60) < 0.4 AND created_at + interval '5 minutes' <= now
+        WHERE pg_temp.chance(n, seed + 60) < 0.3 AND created_at + interval '5 minutes' <= now
         UNION ALL
         SELECT users + i, NULL, now - pg_temp.chance(users + i, seed + 63) * interval '300 days'
         FROM demo, generate_series(1, greatest(1, users / 40)) AS i
