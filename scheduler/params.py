@@ -101,6 +101,18 @@ def read_params(model: type[P], raw: Mapping[str, object]) -> P:
     return params
 
 
+def change_params(base: P, given: Mapping[str, object]) -> P:
+    """Put `given` in the place of what `base` has, as somebody asks for one run.
+
+    Raises `ParamsError` with every problem.
+    """
+    model = type(base)
+    aliases = {field.alias: name for name, field in model.model_fields.items()}
+    replaced = {aliases.get(name, name) for name in given}
+    kept = {name: value for name, value in base.model_dump().items() if name not in replaced}
+    return read_params(model, {**kept, **given})
+
+
 def _unknown(given: str, model: type[Params]) -> str:
     if not model.model_fields:
         return f"{shown(given)} is not a parameter of this job; it takes none"

@@ -17,8 +17,8 @@ from scheduler.db.database import Database
 from scheduler.db.runs import Run, RunStore
 from scheduler.errors import LamplighterError
 from scheduler.now import clock_with
+from scheduler.params import change_params
 from scheduler.run import Trigger
-from scheduler.running.arguments import with_arguments
 from scheduler.running.fires import fire_by_hand
 from scheduler.running.runner import Runner
 from scheduler.settings import Settings
@@ -37,7 +37,7 @@ async def run_once(
 ) -> Run:
     """Run the entry or job of that name, all its attempts, and return its record.
 
-    Raises `BusyError`, `ArgumentsError`, or another `LamplighterError`.
+    Raises `BusyError`, `ParamsError`, or another `LamplighterError`.
     """
     jobs = all_jobs()
     schedule = read_schedule_file(settings, jobs)
@@ -65,7 +65,7 @@ async def run_once(
         entry = runner.entry_of(job, schedule.entries[job].job if job in schedule.entries else job)
         fire = fire_by_hand(
             entry,
-            with_arguments(entry.params, given),
+            change_params(entry.params, given),
             trigger=Trigger.CLI,
             now=now(),
             requested_by="command line",

@@ -31,7 +31,7 @@ param_option = click.option(
 )
 
 
-def _read_params(params: tuple[str, ...]) -> dict[str, object]:
+def _given(params: tuple[str, ...]) -> dict[str, object]:
     """Raises `click.UsageError` for what is not NAME=VALUE."""
     given: dict[str, object] = {}
     for text in params:
@@ -57,7 +57,7 @@ def run(job: str, params: tuple[str, ...], reason: str | None, as_json: bool) ->
 
     Exit status: 0 it succeeded, 1 it failed, 2 wrong usage, 3 it is already running.
     """
-    given = _read_params(params)
+    given = _given(params)
     settings = load_settings()
     from scheduler.watching.logging import configure_logging
 
@@ -65,11 +65,11 @@ def run(job: str, params: tuple[str, ...], reason: str | None, as_json: bool) ->
         level="warning" if settings.log_level == "info" else settings.log_level, console=True
     )
     from scheduler.commands.one_run import BusyError, run_once
-    from scheduler.running.arguments import ArgumentsError
+    from scheduler.params import ParamsError
 
     try:
         ended = asyncio.run(run_once(settings, job, given, reason))
-    except ArgumentsError as error:
+    except ParamsError as error:
         raise click.UsageError(str(error)) from None
     except BusyError as busy:
         _answer(as_json, {"success": False, "error": str(busy), "runId": str(busy.run_id)})
@@ -88,7 +88,7 @@ def trigger(job: str, params: tuple[str, ...], no_wait: bool, as_json: bool) -> 
 
     Exit status: 0 it succeeded, 1 it failed, 2 wrong usage, 3 it is already running.
     """
-    given = _read_params(params)
+    given = _given(params)
     query = {"wait": "0"} if no_wait else {"wait": "86400"}
     answer = call(
         load_settings(), "POST", f"/api/v1/workers/{job}", json=given or None, query=query

@@ -9,7 +9,7 @@ from math import isfinite
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from scheduler.job import Params
-from scheduler.params import ParamsError, read_params
+from scheduler.params import ParamsError, change_params
 from scheduler.web.answers import Refusal, short
 from scheduler.web.body import refuse_twice
 
@@ -85,12 +85,8 @@ def params_of(base: Params, query: Mapping[str, str], body: Mapping[str, JsonVal
         given[name] = value
     if len(given) > MOST_PARAMS:
         raise Refusal(422, f"{len(given)} parameters are given; {MOST_PARAMS} may be")
-    model = type(base)
-    aliases = {field.alias: name for name, field in model.model_fields.items()}
-    replaced = {aliases.get(name, name) for name in given}
-    kept = {name: value for name, value in base.model_dump().items() if name not in replaced}
     try:
-        return read_params(model, {**kept, **given})
+        return change_params(base, given)
     except ParamsError as error:
         raise _refusal(
             (".".join(map(str, problem.path)), problem.message) for problem in error.problems
