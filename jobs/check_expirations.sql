@@ -40,7 +40,7 @@ WITH allowances AS (
     UPDATE app_users u
     SET subscription_status = 'active'
     FROM due
-    WHERE u.id = due.id AND u.id BETWEEN :first AND :through AND due.tier = 'free'
+    WHERE u.id = due.id AND due.tier = 'free'
     RETURNING u.id
 ), downgraded AS (
     UPDATE app_users u
@@ -55,7 +55,7 @@ WITH allowances AS (
         END,
         credits_reset_at = greatest(u.credits_reset_at, :scheduled_for)
     FROM due
-    WHERE u.id = due.id AND u.id BETWEEN :first AND :through AND due.tier <> 'free'
+    WHERE u.id = due.id AND due.tier <> 'free'
     RETURNING u.id, due.tier, due.status, due.subscription_id, due.before,
         coalesce(u.credits_remaining, 0) AS after
 ), history AS (

@@ -42,7 +42,7 @@ WITH allowances AS (
         END,
         credits_reset_at = :scheduled_for
     FROM due
-    WHERE u.id = due.id AND u.id BETWEEN :first AND :through
+    WHERE u.id = due.id
     RETURNING u.id, due.tier, due.before, u.credits_remaining AS after
 ), ledger AS (
     INSERT INTO credit_transactions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any
 from uuid import UUID
@@ -66,7 +66,9 @@ class FencedDatabase:
             if not connection.is_closed():
                 await asyncio.wait_for(connection.execute("ROLLBACK"), CONTROL_TIMEOUT)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            connection.terminate()
+            # The pool takes a lost connection back by itself; then there is nothing to cut.
+            with suppress(asyncpg.InterfaceError):
+                connection.terminate()
 
 
 class BoundedConnection:

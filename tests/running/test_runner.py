@@ -367,3 +367,22 @@ async def test_an_idempotency_key_is_one_run(database: str) -> None:
         assert (again.outcome, again.run_id) == ("repeated", first.run_id)
         assert (await one.by_hand("other", idempotency_key="k1")).outcome == "conflict"
         assert (await one.by_hand("other", idempotency_key="k2")).outcome == "started"
+
+
+async def test_a_connection_cut_in_mid_transaction_is_a_failed_attempt(database: str) -> None:
+    attempts = 0
+
+    async def work(ctx: JobContext, _params: NoParams) -> Outcome:
+        nonlocal attempts
+        attempts += 1
+        async with ctx.db.transaction() as tx:
+            if attempts == 1:
+                await tx.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+            await tx.execute("INSERT INTO app_users (email) VALUES ('a@example.com')")
+        return Done({})
+
+    async with machine(database, work, entries=[entry(retry=NO_WAIT)]) as one:
+        run = await one.ended(await one.by_hand())
+        assert (run.status, run.attempt) == (Status.SUCCEEDED, 2)
+        first, _ = await one.store.attempts(run.id)
+        assert "terminat" in (first.error_message or "")

@@ -58,7 +58,7 @@ async def lay_demo(
     now: datetime,
     users: int = 20_000,
     seed: int = 7,
-    events_per_user: float = 15.0,
+    events_per_user: float = 10.0,
     report: Callable[[str, int], None] | None = None,
 ) -> dict[str, int]:
     """Fill the empty tables of `lay_product_tables`; returns the rows laid, by table.
