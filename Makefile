@@ -2,17 +2,15 @@
 
 # Another interpreter: make install PYTHON=python3.12
 PYTHON ?=
-# Passed on to the program of `run`, `test`, `bench` and `lock`: make test ARGS="-k cron -x"
+# Passed on to the program of `run`, `test` and `lock`: make test ARGS="-k cron -x"
 ARGS ?=
-# How many users `make bench-data` makes.
-USERS ?= 1000000
 
 BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test check check-format check-lint check-types check-imports \
-	check-dockerfile check-schedule format bench bench-data lock
+	check-dockerfile check-schedule format lock
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | awk -F ':.* ## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -50,12 +48,6 @@ check-schedule: $(STAMP)
 format: $(STAMP) ## format the code, fix what can be fixed
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
-
-bench: $(STAMP) ## measure against the budgets
-	@$(BIN)/python -m bench $(ARGS)
-
-bench-data: $(STAMP) ## sample data of any size: make bench-data USERS=1000000
-	@$(BIN)/python -m bench.data --users $(USERS) $(ARGS)
 
 # The locks name versions and hashes, never where they are fetched from: that is the machine's affair.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.support import databases
-from tests.support.postgres import Postgres, running_postgres
+from tests.support.postgres import Postgres, make_scratch, running_postgres
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_configure() -> None:
-    """Let pytest start where the loop scope of async fixtures is not configured.
+@pytest.fixture
+def scratch() -> Iterator[Path]:
+    """A directory for data directories: every user may pass through it.
 
-    pytest-asyncio warns about that while it is configured, and warnings are errors here. What it
-    falls back to (a fixture's loop has the fixture's scope) is what these fixtures want.
+    `tmp_path` is closed to others, so root's PostgreSQL would live outside it and stay there.
     """
-    warnings.filterwarnings(
-        "ignore",
-        message='The configuration option "asyncio_default_fixture_loop_scope" is unset',
-        category=pytest.PytestDeprecationWarning,
-    )
+    path = make_scratch("scratch")
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

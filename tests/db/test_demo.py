@@ -390,8 +390,8 @@ async def test_variant_b_is_refused(empty_database: str) -> None:
     [
         (NOW.replace(tzinfo=None), 5, 10.0, "time zone"),
         (NOW, 0, 10.0, "1 user or more"),
-        (NOW, 5, 0.0, "0 to 1000 events"),
-        (NOW, 5, 1001.0, "0 to 1000 events"),
+        (NOW, 5, 0.0, "at most 1000"),
+        (NOW, 5, 1001.0, "at most 1000"),
     ],
 )
 async def test_bad_bounds_are_refused(

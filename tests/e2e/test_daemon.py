@@ -156,8 +156,8 @@ async def test_sigterm_waits_for_what_runs(database: str, tmp_path: Path) -> Non
         assert await connection.fetchval("SELECT status FROM lamplighter.runs") == "succeeded"
 
 
-async def test_the_embedded_database_survives_the_owners_kill(tmp_path: Path) -> None:
-    home = tmp_path / "home"
+async def test_the_embedded_database_survives_the_owners_kill(scratch: Path) -> None:
+    home = scratch / "home"
     async with (
         daemon(home, QUIET, name="owner") as owner,
     ):
@@ -174,8 +174,8 @@ async def test_the_embedded_database_survives_the_owners_kill(tmp_path: Path) ->
             assert (status, body["success"]) == (200, True), body
 
 
-async def test_a_killed_embedded_server_is_started_again(tmp_path: Path) -> None:
-    async with daemon(tmp_path, QUIET) as one:
+async def test_a_killed_embedded_server_is_started_again(scratch: Path) -> None:
+    async with daemon(scratch, QUIET) as one:
         await one.until_ready()
         [server] = children_of(one.process.pid)
         os.kill(server, signal.SIGKILL)

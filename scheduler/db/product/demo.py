@@ -64,14 +64,17 @@ async def lay_demo(
     """Fill the empty tables of `lay_product_tables`; returns the rows laid, by table.
 
     The same `now` (with a time zone), `users`, `seed` and `events_per_user` give the same rows on
-    every machine. All of it is one transaction, so a process that dies half way leaves nothing. The
-    days and hours before the last two whole days are rolled up. `report(table, rows)` hears of each
-    table as it is done. Raises `DemoError` where there are people already, or for variant B.
+    every machine. `events_per_user` is about how many there will be, sign-ups apart. All of it is
+    one transaction, so a process that dies half way leaves nothing. The days and hours before the
+    last two whole days are rolled up. `report(table, rows)` hears of each table as it is done.
+    Raises `DemoError` where there are people already, for variant B, and for a bad argument.
     """
     if now.tzinfo is None:
         raise DemoError("The sample data needs a `now` with a time zone.")
     if users < 1 or not 0 < events_per_user <= 1000:
-        raise DemoError("The sample data needs 1 user or more, and 0 to 1000 events for each.")
+        raise DemoError(
+            "The sample data needs 1 user or more, and more than 0 events for each, at most 1000."
+        )
     laid: dict[str, int] = {}
     async with connection.transaction():
         if not await QUERIES.has_variant_a(connection):

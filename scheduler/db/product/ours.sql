@@ -12,7 +12,7 @@ CREATE INDEX ON app_users (subscription_ends_at)
 -- The ledger only grows, in order of time, so block ranges find an hour at almost no cost.
 CREATE INDEX ON credit_transactions (user_id);
 CREATE INDEX ON credit_transactions USING brin (created_at)
-    WITH (pages_per_range = 32, autosummarize = on);
+    WITH (pages_per_range = 32);
 
 CREATE INDEX ON subscription_history (user_id);
 CREATE INDEX ON subscription_history (created_at);

@@ -16,14 +16,6 @@ from tests.support.embedded import AS_ROOT, Other
 from tests.support.postgres import chosen_binaries, make_scratch
 
 
-@pytest.fixture
-def scratch() -> Iterator[Path]:
-    """A directory that every user may pass through."""
-    path = make_scratch("embedded")
-    yield path
-    shutil.rmtree(path)
-
-
 @pytest.fixture(scope="module")
 def made() -> Iterator[Path]:
     """A data directory with a cluster that was shut down, to copy: cheaper than making one."""

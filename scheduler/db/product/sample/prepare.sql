@@ -101,7 +101,7 @@ DROP FUNCTION pg_temp.next_balance, pg_temp.time_of_day, pg_temp.made_id,
 
 -- name: settings(now, users, seed, events_per_user)!
 -- Each choice adds its own small number to `seed`, so that no two share their chances. `pace` is
--- how often people come, where 1 makes about 30 events for each of them.
+-- how often people come, where 1 makes about 30 events for each of them (sign-ups apart).
 CREATE TEMP TABLE demo ON COMMIT DROP AS
 SELECT :now::timestamptz AS now, :now::timestamptz::date AS today,
        :now::timestamptz::date - 90 AS first_day, :users::bigint AS users,
