@@ -55,7 +55,9 @@ class Runner:
         self._now = now
         self._replica = replica
         self._live: dict[tuple[UUID, int], Attempt] = {}
-        self._reserved = 0
+        # One hand-out of slots at a time: a fire waits a moment for a claim that is under way,
+        # instead of being queued for want of slots that the claim does not use.
+        self._handing_out = asyncio.Lock()
         self._accepting = True
         self._wake = asyncio.Event()
         self._last_beat = monotonic()
@@ -79,12 +81,12 @@ class Runner:
 
         Raises `DatabaseAwayError`; then nothing was started here.
         """
+        async with self._handing_out:
+            return await self._fire(fires, marks)
+
+    async def _fire(self, fires: Sequence[Fire], marks: Sequence[Mark]) -> list[Fired]:
         slots = min(self._free(), len(fires))
-        self._reserved += slots
-        try:
-            fired = await self.store.fire(fires, self._now(), slots, marks)
-        finally:
-            self._reserved -= slots
+        fired = await self.store.fire(fires, self._now(), slots, marks)
         for fire, result in zip(fires, fired, strict=True):
             if result.outcome == "started":
                 self._begin(
@@ -131,16 +133,12 @@ class Runner:
 
         Raises `DatabaseAwayError`.
         """
-        most = self._free()
-        if most == 0:
-            return
-        self._reserved += most
-        try:
-            claimed = await self.store.claim(self._now(), most, list(self._jobs), only)
-        finally:
-            self._reserved -= most
-        for claim in claimed:
-            self._begin(claim)
+        async with self._handing_out:
+            most = self._free()
+            if most == 0:
+                return
+            for claim in await self.store.claim(self._now(), most, list(self._jobs), only):
+                self._begin(claim)
 
     async def rescue(self, dead: Sequence[str] = ()) -> None:
         """Take over what abandoned processes left; `dead` ones without waiting for their lease."""
@@ -174,7 +172,7 @@ class Runner:
     def _free(self) -> int:
         if not self._accepting:
             return 0
-        return max(self.schedule.max_concurrent_runs - len(self._live) - self._reserved, 0)
+        return max(self.schedule.max_concurrent_runs - len(self._live), 0)
 
     def _attempts_of(self, run_id: UUID) -> list[Attempt]:
         return [attempt for (live_id, _), attempt in self._live.items() if live_id == run_id]
