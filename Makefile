@@ -4,12 +4,13 @@
 PYTHON ?=
 # Passed on to the program of `run`, `test` and `lock`: make test ARGS="-k cron -x"
 ARGS ?=
+USERS ?= 1000000
 
 BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check check-format check-lint check-types check-imports \
+.PHONY: help install run test bench bench-data check check-format check-lint check-types check-imports \
 	check-dockerfile check-schedule format lock
 
 help: ## list the targets
@@ -23,6 +24,12 @@ run: $(STAMP) ## the daemon with sample data on an embedded PostgreSQL, on http:
 
 test: $(STAMP) ## the tests
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+bench: $(STAMP) ## measure beside floors, a table and bench/results; ARGS="--quick --only start,livez"
+	@$(BIN)/python -m bench $(ARGS)
+
+bench-data: $(STAMP) ## sample data of any size in the embedded database: make bench-data USERS=1000000
+	@$(BIN)/python -m bench.data --users $(USERS) $(ARGS)
 
 check: check-format check-lint check-types check-imports check-dockerfile check-schedule ## format, lint, types, import contracts, Dockerfile, schedule
 	@echo "All checks passed."

@@ -8,17 +8,20 @@ from typing import Any
 from uuid import UUID
 
 from aiohttp import web
+from multidict import CIMultiDict
 
 from scheduler.errors import LamplighterError
 
-HEADERS = {
-    "Content-Type": "application/json; charset=utf-8",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    # Nothing here is a page: where a browser shows it all the same, it may load and frame nothing.
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-}
+HEADERS = CIMultiDict(
+    {
+        "Content-Type": "application/json; charset=utf-8",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        # Nothing here is a page: a browser that shows it all the same may load and frame nothing.
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    }
+)
 MOST_ECHOED = 100
 """Characters of a caller's own text that an error repeats."""
 
@@ -68,11 +71,10 @@ def error_body(
 def answer(
     body: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    return web.Response(
-        body=json.dumps(body).encode(),
-        status=status,
-        headers={**HEADERS, **headers} if headers else HEADERS,
-    )
+    response = web.Response(body=json.dumps(body).encode(), status=status, headers=HEADERS)
+    if headers:
+        response.headers.update(headers)
+    return response
 
 
 def short(text: str) -> str:

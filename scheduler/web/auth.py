@@ -19,7 +19,7 @@ from scheduler.web.peers import Peers
 
 WORKERS = "/api/v1/workers/"
 API = "/api/"
-FORWARDED = ("Forwarded", "X-Real-IP", "Via")
+FORWARDED = frozenset({"forwarded", "x-real-ip", "via"})
 
 UNAUTHORIZED = "the Authorization header must be 'Bearer' and the right secret"
 
@@ -63,16 +63,14 @@ class Gate:
         A page in a browser that had a name of its own point here sends that name as `Host`; a proxy
         that would carry strangers in says so in its headers.
         """
-        hosts = headers.getall("Host", ())
-        if len(hosts) != 1 or not _names_loopback(hosts[0]):
+        names = [name.lower() for name in headers]
+        if names.count("host") != 1 or not _names_loopback(headers["Host"]):
             raise Refusal(
                 403,
                 "no secret is set, so only requests to localhost or 127.0.0.1 are answered: "
                 "set CRON_SECRET to be reached by another name",
             )
-        if any(name in headers for name in FORWARDED) or any(
-            name.lower().startswith("x-forwarded-") for name in headers
-        ):
+        if any(name in FORWARDED or name.startswith("x-forwarded-") for name in names):
             raise Refusal(
                 403,
                 "no secret is set, so requests that a proxy forwards are not answered: "

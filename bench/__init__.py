@@ -1,0 +1,1 @@
+"""What `make bench` runs: each measure beside a floor taken in the same run."""

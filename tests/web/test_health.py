@@ -1,0 +1,115 @@
+"""Do probes and monitors hear how the daemon is, with or without a database?"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from scheduler.entry import Retry
+from scheduler.job import JobContext, Outcome
+from tests.support.machine import START, NoParams
+from tests.web.site import OpenSite, scheduled
+
+
+async def fail(_ctx: JobContext, _params: NoParams) -> Outcome:
+    raise ValueError("password=hunter2")
+
+
+async def test_livez_needs_no_database(site: OpenSite) -> None:
+    one = await site()
+    await one.machine.pools.close()
+    answer = await one.call("/livez", secret=None)
+    assert (answer.status, answer.body) == (200, {"status": "alive"})
+
+
+async def test_livez_is_500_when_the_clock_stands_still(site: OpenSite) -> None:
+    one = await site()
+    one.machine.clock._beat = monotonic() - 31
+    answer = await one.call("/livez", secret=None)
+    assert answer.status == 500
+    assert "the clock has not ticked" in answer.error
+
+
+@pytest.mark.parametrize(
+    ("condition", "value", "reason"),
+    [
+        ("starting", True, "starting"),
+        ("draining", True, "draining"),
+        ("database_away_since", 0.0, "the database is away"),
+    ],
+)
+async def test_readyz_is_503_with_the_reason(
+    site: OpenSite, condition: str, value: Any, reason: str
+) -> None:
+    one = await site()
+    assert (await one.call("/readyz", secret=None)).status == 200
+    setattr(one.conditions, condition, value)
+    answer = await one.call("/readyz", secret=None)
+    assert (answer.status, answer.error) == (503, reason)
+
+
+async def test_a_daemon_that_is_well_says_so(site: OpenSite) -> None:
+    one = await site()
+    answer = await one.call("/health", secret=None)
+    assert answer.status == 200
+    healthy = {
+        "status": "healthy",
+        "reasons": [],
+        "timestamp": START.isoformat(),
+        "version": "1.2.3",
+    }
+    assert answer.body == healthy
+    answer = await one.call("/api/v1/workers/health", secret=None)
+    assert answer.status == 200
+    assert answer.body == {"success": True, "data": healthy}
+
+
+async def test_a_failing_job_degrades_without_telling_its_error(site: OpenSite) -> None:
+    one = await site({"torn": fail}, entries=[scheduled("torn", retry=Retry(attempts=1))])
+    await one.work("torn")
+    answer = await one.call("/health", secret=None)
+    assert answer.status == 200
+    assert answer.body["status"] == "degraded"
+    assert answer.body["reasons"] == ["torn: last run failed"]
+    assert "hunter2" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status", "words"), [(1, 200, "degraded"), (31, 503, "unhealthy")]
+)
+async def test_a_database_that_is_away(
+    site: OpenSite, seconds: float, status: int, words: str
+) -> None:
+    one = await site()
+    one.conditions.database_away_since = monotonic() - seconds
+    await one.machine.pools.close()
+    answer = await one.call("/health", secret=None)
+    assert answer.status == status
+    assert answer.body["status"] == words
+    assert answer.body["reasons"][0].startswith("database: away")
+    enveloped = await one.call("/api/v1/workers/health", secret=None)
+    assert enveloped.status == status
+    assert enveloped.body["success"] is (status == 200)
+    assert enveloped.body["data"]["status"] == words
+    if status == 503:
+        assert enveloped.error.startswith("unhealthy: database: away")
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/health", "/api/v1/workers/health"])
+async def test_monitors_may_ask_with_head(site: OpenSite, path: str) -> None:
+    one = await site()
+    answer = await one.call(path, "HEAD", secret=None)
+    assert (answer.status, answer.text) == (200, "")
+    assert (await one.call(path, "POST", secret=None)).status == 405
+
+
+async def test_what_is_not_there_is_404_in_the_usual_form(site: OpenSite) -> None:
+    one = await site()
+    answer = await one.call("/nowhere" + "x" * 500, secret=None)
+    assert answer.status == 404
+    assert answer.error.startswith("there is nothing at /nowhere")
+    assert len(answer.text) < 300
+    for path in ("/", "/favicon.ico", "/livez/", "/LIVEZ", "/%2e%2e/etc/passwd"):
+        assert (await one.call(path, secret=None)).status == 404, path
