@@ -130,6 +130,18 @@ class JobContext:
     """`progress(done, total)`: kept with the run and shown; cheap, call it after each chunk."""
 
 
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What a job would compute for one thing that the product's people have defined."""
+
+    sql: str
+    """The statement, as PostgreSQL gets it."""
+    values: Sequence[JsonValue]
+    """What stands for $1, $2, ..."""
+    counts: Json
+    """What comes out of it now, by name."""
+
+
 P = TypeVar("P", bound=Params)
 
 
@@ -141,3 +153,8 @@ class Job(Generic[P]):
     params: type[P]
     needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Tables, with the columns, without which the job cannot run."""
+    explain: Callable[[JobContext, str], Awaitable[Explanation]] | None = None
+    """What the job would compute for the segment, funnel or cohort of that slug; changes nothing.
+
+    Raises `JobError` where there is none, or where its definition is broken.
+    """

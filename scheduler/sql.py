@@ -41,27 +41,30 @@ class Queries(Protocol):
     def __getattr__(self, name: str, /) -> Query: ...
 
 
-def load_sql(owner: str, **identifiers: str) -> Queries:
+def load_sql(owner: str, *shared: Path, **identifiers: str | None) -> Queries:
     """The queries of the `.sql` file beside `owner` (pass `__file__`).
 
-    `{name}` in the file stands for the fragment of that name, or for the identifier given here, for
-    tables whose columns have other names in some products. Raises `ValueError` for an identifier
-    that is not plain lower case, and for a placeholder that stands for nothing.
+    `{name}` in the file stands for the fragment of that name, there or in a `shared` file, or for
+    the identifier given here: for tables whose columns have other names in some products, or are
+    not there at all (None, which stands for NULL). Raises `ValueError` for an identifier that is
+    not plain lower case, and for a placeholder that stands for nothing.
     """
     path = Path(owner).with_suffix(".sql")
-    for identifier in identifiers.values():
-        if not IDENTIFIER.fullmatch(identifier):
+    known: dict[str, str] = {}
+    for name, identifier in identifiers.items():
+        if identifier is not None and not IDENTIFIER.fullmatch(identifier):
             raise ValueError(
                 f"{path.name}: {identifier!r} is not a plain SQL identifier (a-z, 0-9 and _)"
             )
-    known = {name: f'"{identifier}"' for name, identifier in identifiers.items()}
+        known[name] = "NULL" if identifier is None else f'"{identifier}"'
     queries = ""
-    for kind, name, block in _blocks(path.read_text(encoding="utf-8")):
-        text = _fill(block, known, path.name)
-        if kind == "fragment":
-            known[name] = text.strip()
-        else:
-            queries += text
+    for file in (*shared, path):
+        for kind, name, block in _blocks(file.read_text(encoding="utf-8")):
+            text = _fill(block, known, file.name)
+            if kind == "fragment":
+                known[name] = text.strip()
+            else:
+                queries += text
     loaded: Queries = aiosql.from_str(queries, "asyncpg", mandatory_parameters=False)
     return loaded
 

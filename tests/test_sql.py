@@ -41,6 +41,16 @@ async def test_queries_share_a_fragment_and_take_an_identifier(
         await connection.close()
 
 
+def test_a_column_that_is_not_there_is_null_and_fragments_may_be_shared(tmp_path: Path) -> None:
+    shared = tmp_path / "shared.sql"
+    shared.write_text(
+        "-- fragment: rows\n(SELECT {n} AS n, {m} ::int AS m FROM numbers)\n", "utf-8"
+    )
+    text = "-- name: all_rows\nSELECT n, m FROM {rows} AS r;\n"
+    sql = load_sql(owner(tmp_path, text), shared, n="number", m=None)
+    assert '(SELECT "number" AS n, NULL ::int AS m FROM numbers) AS r' in sql.all_rows.sql
+
+
 @pytest.mark.parametrize("identifier", ['n"; DROP TABLE x; --', "N", "", "1n", "a b", "n" * 64])
 def test_only_plain_identifiers(tmp_path: Path, identifier: str) -> None:
     with pytest.raises(ValueError, match=r"numbers\.sql: .* is not a plain SQL identifier"):

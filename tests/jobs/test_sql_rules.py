@@ -11,17 +11,26 @@ import asyncpg
 import pytest
 
 import jobs
+from jobs.analytics.events import EVENTS, OPTIONAL
 from scheduler.sql import load_sql
 
 ROOT = Path(jobs.__file__).parent
 FILES = sorted(ROOT.rglob("*.sql"))
 # What a placeholder of the files stands for, by variant of the product's tables.
-IDENTIFIERS = {
-    "database": {"events_time": "timestamp"},
-    "database_b": {"events_time": "created_at"},
+IDENTIFIERS: dict[str, dict[str, str | None]] = {
+    "database": {"events_time": "timestamp", "time": "timestamp", **{n: n for n in OPTIONAL}},
+    "database_b": {
+        "events_time": "created_at",
+        "time": "created_at",
+        **dict.fromkeys(OPTIONAL),
+    },
 }
-# Tables that variant B lacks; a job looks before it asks them.
-ABSENT_IN_B = {"analytics_daily"}
+# Tables that variant B lacks: a job looks before it asks them, or does not run there.
+ABSENT_IN_B = {
+    *("analytics_daily", "analytics_hourly", "analytics_funnels", "analytics_funnel_progress"),
+    *("analytics_cohorts", "newsletter_subscribers", "newsletter_segments", "email_events"),
+    *("newsletter_segment_members",),
+}
 CLOCKS = re.compile(
     r"\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\s*\("
     r"|\b(current_date|current_time|current_timestamp|localtime|localtimestamp)\b"
@@ -35,11 +44,8 @@ def named(file: Path) -> str:
 
 
 def queries(file: Path, variant: str) -> Iterator[tuple[str, str]]:
-    text = file.read_text(encoding="utf-8")
-    identifiers = {
-        name: column for name, column in IDENTIFIERS[variant].items() if f"{{{name}}}" in text
-    }
-    loaded: Any = load_sql(str(file), **identifiers)
+    shared = () if file == EVENTS else (EVENTS,)
+    loaded: Any = load_sql(str(file), *shared, **IDENTIFIERS[variant])
     for name in loaded.available_queries:
         if not name.endswith("_cursor"):
             yield name, getattr(loaded, name).sql
@@ -86,4 +92,4 @@ async def test_every_query_fits_the_tables(
             prepared += 1
     finally:
         await connection.close()
-    assert prepared
+    assert prepared or file == EVENTS
