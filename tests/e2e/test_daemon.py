@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -81,6 +83,14 @@ async def test_two_daemons_fire_each_minute_once(database: str, tmp_path: Path) 
         assert {run["trigger"] for run in runs} == {"schedule"}
 
 
+@asynccontextmanager
+async def somebody_locked(database: str) -> AsyncIterator[None]:
+    """While the product keeps one user's row locked, a reset waits for it and does not end."""
+    async with connect(database) as connection, connection.transaction():
+        await connection.execute("SELECT FROM app_users ORDER BY id DESC LIMIT 1 FOR UPDATE")
+        yield
+
+
 async def begin_reset(one: DaemonProcess) -> str:
     status, body = await one.call("/api/v1/workers/reset-credits?wait=0", "POST")
     assert status == 202, body
@@ -101,8 +111,9 @@ async def test_a_reset_killed_half_way_is_finished_by_another_daemon(
         await connection.execute(MANY_USERS)
         async with daemon(tmp_path / "one", QUIET, DATABASE_URL=database) as one:
             await one.until_ready()
-            run_id = await begin_reset(one)
-            await one.kill()
+            async with somebody_locked(database):
+                run_id = await begin_reset(one)
+                await one.kill()
         done = await connection.fetchval("SELECT count(*) FROM credit_transactions")
         assert 0 < done < 60_000
         async with daemon(tmp_path / "two", QUIET, DATABASE_URL=database) as two:
@@ -128,8 +139,9 @@ async def test_sigterm_hands_over_what_does_not_end_in_time(database: str, tmp_p
         await connection.execute(MANY_USERS)
         async with daemon(tmp_path / "one", QUIET, DATABASE_URL=database, DRAIN_SECONDS="0") as one:
             await one.until_ready()
-            run_id = await begin_reset(one)
-            assert await one.stop() == 0
+            async with somebody_locked(database):
+                run_id = await begin_reset(one)
+                assert await one.stop() == 0
         row = await connection.fetchrow("SELECT * FROM lamplighter.runs")
         assert row is not None
         assert (str(row["id"]), row["status"], row["error_type"]) == (
@@ -148,10 +160,11 @@ async def test_sigterm_waits_for_what_runs(database: str, tmp_path: Path) -> Non
             tmp_path / "one", QUIET, DATABASE_URL=database, DRAIN_SECONDS="60"
         ) as one:
             await one.until_ready()
-            await begin_reset(one)
-            one.process.send_signal(signal.SIGTERM)
-            body = await one.until("/readyz", 503)
-            assert "draining" in str(body)
+            async with somebody_locked(database):
+                await begin_reset(one)
+                one.process.send_signal(signal.SIGTERM)
+                body = await one.until("/readyz", 503)
+                assert "draining" in str(body)
             assert await one.process.wait() == 0
         assert await connection.fetchval("SELECT status FROM lamplighter.runs") == "succeeded"
 
