@@ -8,6 +8,7 @@ from pathlib import Path
 import asyncpg
 
 from bench.processes import dsn_of, pg
+from scheduler.db.migrations import migrate
 from scheduler.db.product import lay_product_tables
 
 
@@ -24,10 +25,11 @@ class Bed:
         return dsn_of(self.dsn, name)
 
     async def fresh(self, name: str, *, wild: bool = False) -> str:
-        """The DSN of a new database with the product's tables and nothing in them."""
+        """The DSN of a new database: our schema, the product's tables, and nothing in them."""
         await pg("createdb", f"--maintenance-db={self.dsn}", name)
         connection = await asyncpg.connect(self.database(name))
         try:
+            await migrate(connection)
             await lay_product_tables(connection, wild=wild)
         finally:
             await connection.close()

@@ -61,7 +61,7 @@ WITH allowances AS (
 ), history AS (
     INSERT INTO subscription_history
         (id, user_id, action, from_tier, to_tier, stripe_subscription_id, reason, created_at)
-    SELECT gen_random_uuid(), id, 'expired', tier, 'free', subscription_id,
+    SELECT lamplighter.new_id(), id, 'expired', tier, 'free', subscription_id,
         CASE status WHEN 'canceled' THEN 'canceled subscription ended'
             ELSE 'unpaid subscription ended' END,
         :now
@@ -69,7 +69,7 @@ WITH allowances AS (
 ), ledger AS (
     INSERT INTO credit_transactions
         (id, user_id, type, amount, balance_before, balance_after, reason, created_at)
-    SELECT gen_random_uuid(), id, 'expiration',
+    SELECT lamplighter.new_id(), id, 'expiration',
         least(after ::bigint - before, 2147483647) ::int,
         before, after, 'subscription expired', :now
     FROM downgraded

@@ -47,7 +47,7 @@ WITH allowances AS (
 ), ledger AS (
     INSERT INTO credit_transactions
         (id, user_id, type, amount, balance_before, balance_after, reason, created_at)
-    SELECT gen_random_uuid(), id, 'daily_reset',
+    SELECT lamplighter.new_id(), id, 'daily_reset',
         -- A balance of minus two billion must not stop its neighbours.
         least(after ::bigint - before, 2147483647) ::int,
         before, after, 'daily reset', :now

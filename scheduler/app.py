@@ -81,8 +81,7 @@ class App:
         if settings.now_offset:
             log.warning("clock_offset", seconds=settings.now_offset, note="for tests only")
 
-        url = settings.database_url.get_secret_value() if settings.database_url else None
-        self._database = Database(url, settings.data_dir, replica)
+        self._database = Database.of(settings, replica)
         self._dead_owner = await self._database.open(job_connections=schedule.max_concurrent_runs)
         try:
             self._compose(schedule, replica)

@@ -153,7 +153,7 @@ class Job(Generic[P]):
     params: type[P]
     needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Tables, with the columns, without which the job cannot run."""
-    explain: Callable[[JobContext, str], Awaitable[Explanation]] | None = None
+    explain: Callable[[JobContext, P, str], Awaitable[Explanation]] | None = None
     """What the job would compute for the segment, funnel or cohort of that slug; changes nothing.
 
     Raises `JobError` where there is none, or where its definition is broken.

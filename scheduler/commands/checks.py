@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from scheduler.app import all_jobs, read_schedule_file
-from scheduler.commands.database import open_database
+from scheduler.app import all_jobs, read_schedule_file, replica_name
 from scheduler.db.catalog import Catalog, missing
 from scheduler.db.database import Database
 from scheduler.db.migrations import pending
@@ -63,7 +62,7 @@ async def examine() -> list[Finding]:
 
 
 async def _database(settings: Settings, jobs: Mapping[str, JobType]) -> list[Finding]:
-    database = open_database(settings)
+    database = Database.of(settings, replica_name())
     name = "embedded" if database.is_embedded else "DATABASE_URL"
     try:
         await database.open(job_connections=1)

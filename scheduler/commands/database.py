@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
 
 import click
 
 from scheduler.commands.output import json_option, print_json, print_table
 from scheduler.settings import Settings, load_settings
-
-if TYPE_CHECKING:
-    from scheduler.db.database import Database
 
 
 @click.command()
@@ -51,18 +47,12 @@ def doctor(as_json: bool) -> None:
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-def open_database(settings: Settings) -> Database:
+async def _migrate(settings: Settings, *, apply: bool) -> list[str]:
     from scheduler.app import replica_name
     from scheduler.db.database import Database
-
-    url = settings.database_url.get_secret_value() if settings.database_url else None
-    return Database(url, settings.data_dir, replica_name())
-
-
-async def _migrate(settings: Settings, *, apply: bool) -> list[str]:
     from scheduler.db.migrations import pending
 
-    database = open_database(settings)
+    database = Database.of(settings, replica_name())
     await database.open(job_connections=1)
     try:
         if apply:

@@ -47,8 +47,7 @@ async def run_once(
         )
     now = clock_with(settings.offset)
     replica = replica_name()
-    url = settings.database_url.get_secret_value() if settings.database_url else None
-    database = Database(url, settings.data_dir, replica)
+    database = Database.of(settings, replica)
     await database.open(job_connections=2)
     try:
         await database.prepare()

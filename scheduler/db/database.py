@@ -16,6 +16,7 @@ from scheduler.db.migrations import migrate
 from scheduler.db.pools import AWAY, CONTROL_TIMEOUT, Pools, describe, prepare_connection
 from scheduler.db.product.lay import lay_product_tables
 from scheduler.errors import DatabaseAwayError
+from scheduler.settings import Settings
 
 log = structlog.stdlib.get_logger("lamplighter.database")
 
@@ -32,6 +33,12 @@ class Database:
         self.pools: Pools
         self.is_embedded = url is None
         """Whether it is a database of our own, where we lay the product's tables ourselves."""
+
+    @classmethod
+    def of(cls, settings: Settings, replica: str) -> Database:
+        """The one that the settings name."""
+        url = settings.database_url.get_secret_value() if settings.database_url else None
+        return cls(url, settings.data_dir, replica)
 
     async def open(self, *, job_connections: int) -> str | None:
         """Reach the server (start the embedded one) and make the pools; nothing is read yet.

@@ -41,7 +41,7 @@ CREATE INDEX ON todos (project_id);
 -- table: it reads and writes each page once.
 DO $$
 BEGIN
-    IF to_regproc('pg_catalog.uuidv7') IS NOT NULL THEN
+    IF to_regprocedure('pg_catalog.uuidv7()') IS NOT NULL THEN
         ALTER TABLE app_users ALTER id SET DEFAULT uuidv7();
     END IF;
 END $$;
