@@ -17,15 +17,18 @@ import structlog
 import jobs as jobs_package
 from scheduler.db.activity import ActivityStore
 from scheduler.db.catalog import Catalog
+from scheduler.db.conditions import ConditionStore
 from scheduler.db.database import Database
 from scheduler.db.entries import EntryStore
+from scheduler.db.fenced import BoundedDatabase
 from scheduler.db.product.demo import DemoError
 from scheduler.db.runs import RunStore
+from scheduler.endpoint import Desk
 from scheduler.entry import Schedule
 from scheduler.errors import DatabaseAwayError, LamplighterError
 from scheduler.job import Params
 from scheduler.now import clock_with
-from scheduler.running.registry import JobType, find_jobs
+from scheduler.running.registry import JobType, find_endpoints, find_jobs
 from scheduler.running.runner import Runner
 from scheduler.settings import Settings, check_exposure
 from scheduler.timing.clock import Clock
@@ -40,6 +43,8 @@ log = structlog.stdlib.get_logger("lamplighter")
 
 DATABASE_CHECK = 1.0
 """Seconds between looks whether the database is there."""
+PUBLIC_CALL = 5.0
+"""Seconds that the database work of one call from outside may take."""
 
 
 def replica_name() -> str:
@@ -98,7 +103,7 @@ class App:
         pools = self._database.pools
         store = RunStore(pools, replica)
         entries = EntryStore(pools)
-        catalog = Catalog(pools)
+        self._catalog = catalog = Catalog(pools)
         self._runner = Runner(
             store=store,
             pools=pools,
@@ -107,6 +112,7 @@ class App:
             schedule=schedule,
             now=self._now,
             replica=replica,
+            services=self._settings.services,
         )
         self._clock = Clock(
             self._runner, entries, schedule, self._now, offset=self._settings.offset
@@ -122,13 +128,26 @@ class App:
                 conditions=self._conditions,
                 clock=self._clock,
                 store=store,
+                kept=ConditionStore(pools),
                 catalog=catalog,
                 jobs=self._jobs,
                 now=self._now,
             ),
             reload=self.reload,
+            endpoints=find_endpoints(jobs_package),
+            desk=self._desk,
             now=self._now,
             version=version("lamplighter"),
+        )
+
+    async def _desk(self) -> Desk:
+        """For one call of a public address."""
+        return Desk(
+            db=BoundedDatabase(self._database.pools.jobs, monotonic() + PUBLIC_CALL),
+            tables=await self._catalog.tables(),
+            services=self._settings.services,
+            now=self._now,
+            log=structlog.stdlib.get_logger("lamplighter.public"),
         )
 
     async def _until_stopped(self) -> None:

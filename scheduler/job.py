@@ -25,6 +25,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
 
+from scheduler.services import Services
+
 Json: TypeAlias = Mapping[str, JsonValue]
 
 
@@ -128,6 +130,8 @@ class JobContext:
     log: Logger
     progress: Callable[[int, int | None], None]
     """`progress(done, total)`: kept with the run and shown; cheap, call it after each chunk."""
+    services: Services = field(default_factory=Services)
+    """Mail, newsletter providers, webhooks: where they are and the keys that open them."""
 
 
 @dataclass(frozen=True, slots=True)

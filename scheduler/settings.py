@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import sys
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from scheduler.errors import SettingsError
+from scheduler.services import Brevo, Mail, Mailchimp, MailerLite, Services, Webhooks
 
 DEV_SECRET = "dev-admin-secret"  # noqa: S105 - published for use on loopback only, refused elsewhere
 PLACEHOLDERS = frozenset(
@@ -41,6 +43,7 @@ PLACEHOLDERS = frozenset(
     }
 )
 MIN_SECRET = 16
+DATA_CENTRE = re.compile(r"[a-z]{2}\d{1,3}", re.ASCII)
 
 
 class LogLevel(StrEnum):
@@ -96,7 +99,47 @@ class Settings(BaseSettings):
     now_offset: float = Field(0, ge=-4e9, le=4e9, validation_alias="LAMPLIGHTER_NOW_OFFSET")
     """Seconds added to the daemon's clock; for tests only, said in the log."""
 
-    @field_validator("trusted_proxies", mode="before")
+    smtp_url: SecretStr | None = None
+    """`smtp://user:password@host:587` (STARTTLS) or `smtps://...:465`; without it messages become
+    files in the data directory."""
+    mail_from: str | None = None
+    """The sender of messages that name none: `news@example.com` or `News <news@example.com>`."""
+    unsubscribe_key: SecretStr | None = None
+    """Signs links to unsubscribe; without it a key is made once and kept in the database."""
+    mailerlite_api_key: SecretStr | None = None
+    """Turns MailerLite on."""
+    mailerlite_group_id: str | None = None
+    """The group that subscribers go to."""
+    mailerlite_webhook_secret: SecretStr | None = None
+    """Verifies MailerLite's webhooks."""
+    mailerlite_api_url: str = "https://connect.mailerlite.com"
+    """Where MailerLite's API is."""
+    mailchimp_api_key: SecretStr | None = None
+    """Turns Mailchimp on, with MAILCHIMP_LIST_ID."""
+    mailchimp_server_prefix: str | None = Field(None, pattern=r"^[a-z]{2}\d{1,3}$")
+    """The account's data centre, `us21`; the end of the key says it too."""
+    mailchimp_list_id: str | None = None
+    """The audience that subscribers go to."""
+    mailchimp_webhook_secret: SecretStr | None = None
+    """What the address of Mailchimp's webhook carries as `?secret=`."""
+    mailchimp_api_url: str | None = None
+    """Where Mailchimp's API is; by default the data centre's."""
+    brevo_api_key: SecretStr | None = None
+    """Turns Brevo on, with BREVO_LIST_ID."""
+    brevo_list_id: int | None = Field(None, ge=1)
+    """The list that subscribers go to."""
+    brevo_webhook_secret: SecretStr | None = None
+    """Verifies Brevo's webhooks: their bearer token."""
+    brevo_api_url: str = "https://api.brevo.com"
+    """Where Brevo's API is."""
+    newsletter_provider: Literal["mailerlite", "mailchimp", "brevo"] | None = None
+    """Only this provider is on, whichever keys are set."""
+    webhook_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Comma-separated hosts that the webhooks of sequences may call."""
+    webhook_signing_key: SecretStr | None = None
+    """Signs the webhooks of sequences."""
+
+    @field_validator("trusted_proxies", "webhook_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -122,14 +165,37 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql:// or postgres://")
         return value
 
-    @field_validator("public_url")
+    @field_validator("public_url", "mailerlite_api_url", "mailchimp_api_url", "brevo_api_url")
     @classmethod
     def _url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be an http:// or https:// address")
+        return value.rstrip("/")
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:
-            parts = urlsplit(value)
-            if parts.scheme not in {"http", "https"} or not parts.hostname:
-                raise ValueError("must be an http:// or https:// address")
+            parts = urlsplit(value.get_secret_value())
+            if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+                raise ValueError("must be smtp://... or smtps://user:password@host:port")
         return value
+
+    @model_validator(mode="after")
+    def _whole_providers(self) -> Settings:
+        if self.mailchimp_api_key and not self.mailchimp_list_id:
+            raise ValueError("MAILCHIMP_LIST_ID: must be set where MAILCHIMP_API_KEY is")
+        if self.mailchimp_api_key and not self._mailchimp_url:
+            raise ValueError(
+                "MAILCHIMP_SERVER_PREFIX: must be set (us21, for example), since MAILCHIMP_API_KEY"
+                " does not end with a data centre"
+            )
+        if self.brevo_api_key and not self.brevo_list_id:
+            raise ValueError("BREVO_LIST_ID: must be set where BREVO_API_KEY is")
+        return self
 
     @property
     def offset(self) -> timedelta:
@@ -138,6 +204,63 @@ class Settings(BaseSettings):
     @property
     def admin_secret_in_force(self) -> SecretStr | None:
         return self.admin_secret or self.cron_secret
+
+    @property
+    def _mailchimp_url(self) -> str | None:
+        if self.mailchimp_api_url:
+            return self.mailchimp_api_url
+        _, _, centre = (
+            self.mailchimp_api_key.get_secret_value() if self.mailchimp_api_key else ""
+        ).rpartition("-")
+        centre = self.mailchimp_server_prefix or centre
+        return f"https://{centre}.api.mailchimp.com" if DATA_CENTRE.fullmatch(centre) else None
+
+    @property
+    def services(self) -> Services:
+        """What jobs get of all this."""
+        only = self.newsletter_provider
+        mailerlite = mailchimp = brevo = None
+        if self.mailerlite_api_key and only in {None, "mailerlite"}:
+            mailerlite = MailerLite(
+                self.mailerlite_api_key,
+                self.mailerlite_api_url,
+                self.mailerlite_group_id,
+                self.mailerlite_webhook_secret,
+            )
+        if (
+            self.mailchimp_api_key
+            and self._mailchimp_url
+            and self.mailchimp_list_id
+            and only in {None, "mailchimp"}
+        ):
+            mailchimp = Mailchimp(
+                self.mailchimp_api_key,
+                self._mailchimp_url,
+                self.mailchimp_list_id,
+                self.mailchimp_webhook_secret,
+            )
+        if self.brevo_api_key and self.brevo_list_id and only in {None, "brevo"}:
+            brevo = Brevo(
+                self.brevo_api_key,
+                self.brevo_api_url,
+                self.brevo_list_id,
+                self.brevo_webhook_secret,
+            )
+        return Services(
+            mail=Mail(
+                self.smtp_url,
+                self.data_dir / "mail",
+                self.mail_from,
+                self.public_url,
+                self.unsubscribe_key,
+            ),
+            mailerlite=mailerlite,
+            mailchimp=mailchimp,
+            brevo=brevo,
+            webhooks=Webhooks(
+                frozenset(host.lower() for host in self.webhook_hosts), self.webhook_signing_key
+            ),
+        )
 
     @property
     def logs_to_console(self) -> bool:
@@ -159,10 +282,13 @@ def load_settings(**overrides: Any) -> Settings:
 
 def _problems(error: ValidationError) -> list[str]:
     """One sentence a bad setting. The value is not repeated: it may be a secret."""
-    return [
-        f"{str(problem['loc'][0]).upper()}: {problem['msg'].removeprefix('Value error, ')}"
-        for problem in error.errors(include_url=False, include_input=False)
-    ]
+    problems = []
+    for problem in error.errors(include_url=False, include_input=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        # What concerns several settings names the one to set by itself.
+        name = f"{str(problem['loc'][0]).upper()}: " if problem["loc"] else ""
+        problems.append(name + message)
+    return problems
 
 
 def is_loopback(host: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from scheduler.errors import SettingsError
+from scheduler.services import Mail, Webhooks
 from scheduler.settings import PLACEHOLDERS, Settings, check_exposure, load_settings
 
 GOOD = "a-long-and-random-secret"
@@ -14,8 +15,8 @@ GOOD = "a-long-and-random-secret"
 
 @pytest.fixture(autouse=True)
 def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("DATABASE_URL", "HOST", "PORT", "CRON_SECRET", "ADMIN_SECRET", "PUBLIC_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for name, field in Settings.model_fields.items():
+        monkeypatch.delenv(str(field.validation_alias or name).upper(), raising=False)
     monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "none"))
     monkeypatch.chdir(tmp_path)
 
@@ -79,6 +80,59 @@ def test_a_secret_must_fit_into_a_header(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("CRON_SECRET", "with spaces and more")
     with pytest.raises(SettingsError, match="printable ASCII"):
         check_exposure(load_settings())
+
+
+def test_without_settings_nothing_outside_is_reached() -> None:
+    services = load_settings().services
+    assert (services.mailerlite, services.mailchimp, services.brevo) == (None, None, None)
+    assert services.mail == Mail(folder=Path("data/mail"))
+    assert services.webhooks == Webhooks()
+
+
+def test_a_provider_is_on_when_its_keys_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAILERLITE_API_KEY", "m" * 20)
+    monkeypatch.setenv("MAILCHIMP_API_KEY", "0123456789abcdef-us21")
+    monkeypatch.setenv("MAILCHIMP_LIST_ID", "a1b2c3")
+    monkeypatch.setenv("BREVO_API_KEY", "xkeysib-1")
+    monkeypatch.setenv("BREVO_LIST_ID", "7")
+    services = load_settings().services
+    assert services.mailchimp is not None
+    assert services.mailchimp.api_url == "https://us21.api.mailchimp.com"
+    assert services.mailerlite is not None
+    assert services.mailerlite.api_url == "https://connect.mailerlite.com"
+    assert services.brevo is not None
+    assert (services.brevo.list_id, services.brevo.api_url) == (7, "https://api.brevo.com")
+    assert "0123456789abcdef" not in repr(services)
+    monkeypatch.setenv("NEWSLETTER_PROVIDER", "brevo")
+    services = load_settings().services
+    assert (services.mailerlite, services.mailchimp) == (None, None)
+    assert services.brevo is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"MAILCHIMP_API_KEY": "k-us21"}, "MAILCHIMP_LIST_ID: must be set"),
+        (
+            {"MAILCHIMP_API_KEY": "secretkey", "MAILCHIMP_LIST_ID": "a"},
+            "MAILCHIMP_SERVER_PREFIX: must be set",
+        ),
+        ({"MAILCHIMP_SERVER_PREFIX": "evil.example/"}, "MAILCHIMP_SERVER_PREFIX: "),
+        ({"BREVO_API_KEY": "secretkey"}, "BREVO_LIST_ID: must be set"),
+        ({"SMTP_URL": "http://user:secretkey@mail"}, "SMTP_URL: must be smtp://"),
+        ({"BREVO_API_URL": "ftp://x"}, "BREVO_API_URL: must be an http://"),
+        ({"NEWSLETTER_PROVIDER": "pigeon"}, "NEWSLETTER_PROVIDER: Input should be 'mailerlite'"),
+    ],
+)
+def test_half_a_provider_is_refused(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: str
+) -> None:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value).startswith(said)
+    assert "secretkey" not in str(caught.value)
 
 
 def test_every_setting_is_in_the_readme() -> None:

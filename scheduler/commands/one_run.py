@@ -60,6 +60,7 @@ async def run_once(
             schedule=schedule,
             now=now,
             replica=replica,
+            services=settings.services,
         )
         entry = runner.entry_of(job, schedule.entries[job].job if job in schedule.entries else job)
         fire = fire_by_hand(

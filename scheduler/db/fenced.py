@@ -21,12 +21,12 @@ CLIENT_GRACE = 2.0
 """Seconds past the server's own statement timeout after which the network is given up."""
 
 
-class FencedDatabase:
-    """The `JobDatabase` of one attempt. `deadline` is on the monotonic clock."""
+class BoundedDatabase:
+    """A `JobDatabase` until `deadline`, on the monotonic clock."""
 
-    def __init__(self, pool: Pool, run_id: UUID, attempt: int, deadline: float) -> None:
+    def __init__(self, pool: Pool, deadline: float, commit: str = "COMMIT") -> None:
         self._pool = pool
-        self._lease = f"SELECT lamplighter.hold_lease('{run_id}', {attempt:d}); COMMIT"
+        self._commit = commit
         self._deadline = deadline
 
     def _left(self) -> float:
@@ -49,7 +49,7 @@ class FencedDatabase:
             )
             yield BoundedConnection(connection, self._deadline)
             try:
-                await connection.execute(self._lease, timeout=self._left() + CLIENT_GRACE)
+                await connection.execute(self._commit, timeout=self._left() + CLIENT_GRACE)
             except asyncpg.PostgresError as error:
                 if error.sqlstate == LEASE_LOST:
                     raise LeaseLostError(str(error)) from error
@@ -69,6 +69,14 @@ class FencedDatabase:
             # The pool takes a lost connection back by itself; then there is nothing to cut.
             with suppress(asyncpg.InterfaceError):
                 connection.terminate()
+
+
+class FencedDatabase(BoundedDatabase):
+    """The `JobDatabase` of one attempt: commits only while the attempt owns its run."""
+
+    def __init__(self, pool: Pool, run_id: UUID, attempt: int, deadline: float) -> None:
+        lease = f"SELECT lamplighter.hold_lease('{run_id}', {attempt:d}); COMMIT"
+        super().__init__(pool, deadline, lease)
 
 
 class BoundedConnection:

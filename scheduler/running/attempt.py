@@ -23,6 +23,7 @@ from scheduler.job import Done, JobContext, Logger, RetryLater, Skipped
 from scheduler.running.outcome import Cancelled, End, Failed, Interrupted, TimedOut
 from scheduler.running.registry import JobType
 from scheduler.running.runlog import RunLog
+from scheduler.services import Services
 
 CANCEL_GRACE = 0.8
 """Seconds that a job has to end after its cancellation before it is given up."""
@@ -48,6 +49,7 @@ class Attempt:
         now: Callable[[], datetime],
         logger: Logger,
         scheduled_jobs: frozenset[str],
+        services: Services,
     ) -> None:
         self.claimed = claimed
         self.entry = entry
@@ -74,6 +76,7 @@ class Attempt:
             scheduled_jobs=scheduled_jobs,
             log=self.log,
             progress=self._progress,
+            services=services,
         )
 
     @property

@@ -21,6 +21,7 @@ from scheduler.run import Settlement, Status
 from scheduler.running.attempt import Attempt, Lost
 from scheduler.running.outcome import Cancelled, End, Failed, Interrupted, settlement
 from scheduler.running.registry import JobType
+from scheduler.services import Services
 
 HEARTBEAT = 5.0
 """Seconds between signs of life."""
@@ -46,6 +47,7 @@ class Runner:
         schedule: Schedule,
         now: Callable[[], datetime],
         replica: str,
+        services: Services | None = None,
     ) -> None:
         self.store = store
         self.schedule = schedule
@@ -54,6 +56,7 @@ class Runner:
         self._jobs = jobs
         self._now = now
         self._replica = replica
+        self._services = services or Services()
         self._live: dict[tuple[UUID, int], Attempt] = {}
         # One hand-out of slots at a time: a fire waits a moment for a claim that is under way,
         # instead of being queued for want of slots that the claim does not use.
@@ -195,6 +198,7 @@ class Runner:
             scheduled_jobs=frozenset(
                 entry.job for entry in self.schedule.entries.values() if entry.enabled
             ),
+            services=self._services,
         )
         if not self._live:
             # Leases count from the claim; nothing was to be kept before it.

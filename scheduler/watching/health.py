@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from time import monotonic
 from typing import Protocol
 
 from scheduler.db.catalog import Catalog, missing
+from scheduler.db.conditions import ConditionStore
 from scheduler.db.runs import EntryState, RunStore
 from scheduler.entry import Entry, Schedule
 from scheduler.errors import DatabaseAwayError
@@ -76,7 +77,6 @@ class Conditions:
     database_error: str | None = None
     rejected: str | None = None
     """The schedule file that was refused: `config.yaml: rejected at 12:03, 2 errors`."""
-    notes: dict[str, str] = field(default_factory=dict)
 
 
 class Health:
@@ -88,6 +88,7 @@ class Health:
         conditions: Conditions,
         clock: ClockView,
         store: RunStore,
+        kept: ConditionStore,
         catalog: Catalog,
         jobs: Mapping[str, JobTypeView],
         now: Callable[[], datetime],
@@ -95,10 +96,13 @@ class Health:
         self._conditions = conditions
         self._clock = clock
         self._store = store
+        self._kept = kept
         self._catalog = catalog
         self._jobs = jobs
         self._now = now
         self._states: Mapping[str, JobState] = {}
+        self._standing: Sequence[str] = ()
+        """What jobs have said that keeps a part of the work from being done."""
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
@@ -134,16 +138,18 @@ class Health:
             weak.append("starting")
         if self._conditions.rejected:
             weak.append(self._conditions.rejected)
-        weak.extend(self._conditions.notes.values())
         try:
             states = await self.job_states()
         except DatabaseAwayError:
-            states = {}
             if away_since is None:
                 weak.append("database: away")
-        weak.extend(
-            f"{name}: {state.reason}" for name, state in states.items() if state.reason is not None
-        )
+        else:
+            weak.extend(self._standing)
+            weak.extend(
+                f"{name}: {state.reason}"
+                for name, state in states.items()
+                if state.reason is not None
+            )
         status = "unhealthy" if broken else "degraded" if weak else "healthy"
         return Report(status, tuple(broken + weak))
 
@@ -159,6 +165,7 @@ class Health:
             if monotonic() - self._read_at > FRESH or self._states.keys() != entries.keys():
                 tables = await self._catalog.tables()
                 states = await self._store.states(list(entries))
+                self._standing = await self._kept.in_words()
                 self._states = {
                     name: self._state_of(entry, states[name], tables)
                     for name, entry in entries.items()

@@ -16,6 +16,7 @@ from scheduler.web.openapi import openapi
 from scheduler.web.peers import Peers
 from scheduler.web.route import Route
 from scheduler.web.routes import activity, health, jobs, runs, schedule, workers
+from scheduler.web.routes.public import routes_of
 from scheduler.web.server import FRONT
 
 
@@ -32,7 +33,6 @@ ROUTES: tuple[Route, ...] = (
     *schedule.ROUTES,
     Route("GET", "/openapi.json", Access.OPEN, document, "This document", {200: "OpenApi"}),
 )
-OPEN_PATHS = frozenset(route.path for route in ROUTES if route.access is Access.OPEN)
 
 
 def make_app(daemon: Daemon, *, steady: Callable[[], float] = monotonic) -> web.Application:
@@ -41,9 +41,11 @@ def make_app(daemon: Daemon, *, steady: Callable[[], float] = monotonic) -> web.
     peers = Peers(daemon.settings.trusted_proxies)
     app[DAEMON] = daemon
     app[PEERS] = peers
-    app[FRONT] = Front(Gate(daemon.settings, peers, Guesses(steady)), OPEN_PATHS)
-    for route in ROUTES:
-        if access_of(route.documented_path, OPEN_PATHS) is not route.access:
-            raise ValueError(f"{route.path} would be {access_of(route.path, OPEN_PATHS)}")
+    routes = [*ROUTES, *(route for each in daemon.endpoints for route in routes_of(each))]
+    open_paths = frozenset(route.path for route in routes if route.access is Access.OPEN)
+    app[FRONT] = Front(Gate(daemon.settings, peers, Guesses(steady)), open_paths)
+    for route in routes:
+        if access_of(route.documented_path, open_paths) is not route.access:
+            raise ValueError(f"{route.path} would be {access_of(route.path, open_paths)}")
         app.router.add_route(route.method, route.path, route.handler)
     return app

@@ -32,20 +32,23 @@ def read_query(request: web.Request) -> dict[str, str]:
 
 async def read_object(request: web.Request) -> dict[str, JsonValue]:
     """The body, which must be a JSON object, whatever its content type says; empty is `{}`."""
+    body = await read_body(request)
+    return _parse(body) if body.strip() else {}
+
+
+async def read_body(request: web.Request) -> bytes:
+    """The body as it came, within its bounds."""
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"", "identity"}:
         raise Refusal(415, "a compressed body is not taken; send it as it is", close=True)
     if request.content_length is not None and request.content_length > MAX_BODY:
         raise too_large()
     try:
-        body = await request.read()
+        return await request.read()
     except SlowRequestError as error:
         raise Refusal(408, str(error), close=True) from error
     except (web.RequestPayloadError, HttpProcessingError) as error:
         raise Refusal(400, "the body did not arrive as its headers say", close=True) from error
-    if not body.strip():
-        return {}
-    return _parse(body)
 
 
 def _parse(body: bytes) -> dict[str, JsonValue]:

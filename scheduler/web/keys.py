@@ -11,6 +11,7 @@ from aiohttp import web
 
 from scheduler.db.activity import ActivityStore
 from scheduler.db.entries import EntryStore, Pause
+from scheduler.endpoint import Desk, Endpoint
 from scheduler.entry import Schedule
 from scheduler.running.registry import JobType
 from scheduler.running.runner import Runner
@@ -77,6 +78,10 @@ class Daemon:
     clock: ClockView
     health: Health
     reload: Callable[[], Awaitable[ReloadView]]
+    endpoints: Sequence[Endpoint]
+    """The public addresses that modules of jobs declare."""
+    desk: Callable[[], Awaitable[Desk]]
+    """What such an address may touch, for one call."""
     now: Callable[[], datetime]
     version: str
 

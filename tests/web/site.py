@@ -7,17 +7,23 @@ import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Protocol, TypeAlias
 
 import aiohttp
+import structlog
 from pydantic import Field, SecretStr
 from yarl import URL
 
 from scheduler.db.activity import ActivityStore
+from scheduler.db.conditions import ConditionStore
+from scheduler.db.fenced import BoundedDatabase
 from scheduler.db.pools import Pools
+from scheduler.endpoint import Desk, Endpoint
 from scheduler.entry import Entry, Schedule
 from scheduler.job import Done, Job, JobContext, Outcome, Params
 from scheduler.running.registry import JobType
+from scheduler.services import Services
 from scheduler.settings import Settings
 from scheduler.timing.document import Problem
 from scheduler.timing.reload import ReloadResult
@@ -157,6 +163,8 @@ async def open_site(
     now: ManualTime | None = None,
     max_concurrent_runs: int = 5,
     claims: bool = True,
+    endpoints: Sequence[Endpoint] = (),
+    public_call: float = 5,
     **values: Any,
 ) -> AsyncIterator[Site]:
     """`works` are jobs by name, declared or only their function; `count` is always there."""
@@ -171,6 +179,16 @@ async def open_site(
     machine = Machine(pools, jobs, schedule, time, "one")
     conditions = Conditions(starting=False)
     secrets = {"cron_secret": CRON, "admin_secret": ADMIN}
+
+    async def desk() -> Desk:
+        return Desk(
+            db=BoundedDatabase(pools.jobs, monotonic() + public_call),
+            tables=await machine.catalog.tables(),
+            services=Services(),
+            now=time,
+            log=structlog.stdlib.get_logger("tests"),
+        )
+
     daemon = Daemon(
         settings=settings(**{**secrets, **values}),
         jobs=jobs,
@@ -182,11 +200,14 @@ async def open_site(
             conditions=conditions,
             clock=machine.clock,
             store=machine.store,
+            kept=ConditionStore(pools),
             catalog=machine.catalog,
             jobs=jobs,
             now=time,
         ),
         reload=reload,
+        endpoints=endpoints,
+        desk=desk,
         now=time,
         version="1.2.3",
     )

@@ -1,0 +1,72 @@
+"""What jobs may reach outside the database, and with which keys: the settings, as they get them.
+
+`repr` shows no secret: they are `SecretStr`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import SecretStr
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """How messages leave."""
+
+    smtp_url: SecretStr | None = None
+    """`smtp://user:password@host:587` or `smtps://...`; without it messages become files."""
+    folder: Path = Path("data/mail")
+    """Where those files go."""
+    sender: str | None = None
+    """`MAIL_FROM`: an address, or a name with one."""
+    public_url: str | None = None
+    """Where people reach the daemon, without a slash at the end: links to unsubscribe begin so."""
+    unsubscribe_key: SecretStr | None = None
+    """Signs those links; without it a key that is kept in the database does."""
+
+
+@dataclass(frozen=True, slots=True)
+class MailerLite:
+    api_key: SecretStr
+    api_url: str
+    group_id: str | None = None
+    webhook_secret: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mailchimp:
+    api_key: SecretStr
+    api_url: str
+    """With the data centre in its name, and without a slash at the end."""
+    list_id: str
+    webhook_secret: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Brevo:
+    api_key: SecretStr
+    api_url: str
+    list_id: int
+    webhook_secret: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """Where sequences may call, and what signs the calls."""
+
+    hosts: frozenset[str] = frozenset()
+    """Lower case; nobody else is called."""
+    signing_key: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """A provider that is None is off."""
+
+    mail: Mail = field(default_factory=Mail)
+    mailerlite: MailerLite | None = None
+    mailchimp: Mailchimp | None = None
+    brevo: Brevo | None = None
+    webhooks: Webhooks = field(default_factory=Webhooks)
