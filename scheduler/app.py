@@ -47,8 +47,8 @@ SHUT = (
     "health can be called"
 )
 MOST_RUNS = 100
-"""Connections that jobs may have: as many as `max_concurrent_runs` may ever be. They are opened when
-they are needed, so the runs that there are bound them."""
+"""Connections that jobs may have: as many as `max_concurrent_runs` may ever be. They are opened
+when they are needed, so the runs that there are bound them."""
 DATABASE_CHECK = 1.0
 """Seconds between looks whether the database is there."""
 
