@@ -1,0 +1,185 @@
+-- A chain is a person's events for steps 1, 2, 3, ... in order, all within the window of the first.
+-- What has happened to a person is read in the order of time, then of the event's id; an event that
+-- serves for several steps stands there once for each, the later step first, so that it never follows
+-- itself.
+--
+-- Why one pass is exact: whether an event at `at` goes on with a chain depends on the chain's length
+-- and start only, and of two chains of one length the one that began later always does as well. So of
+-- the chains so far only the latest of each length is kept, in a running maximum over arrays of their
+-- times. As the kept chain never gets older, it is also the one whose every step is the latest.
+
+-- fragment: steps
+-- Where `where` is set, an event serves that has all of it: its `properties`, and for keys that they
+-- lack its `metadata`, contain it as JSON.
+steps AS (
+    SELECT n ::int AS step, s.step ->> 'event' AS event,
+        nullif(s.step -> 'where', 'null') AS condition
+    FROM jsonb_array_elements(:steps ::text ::jsonb) WITH ORDINALITY AS s (step, n)
+)
+
+-- fragment: happened
+SELECT e.user_id, CASE WHEN e.user_id IS NULL THEN e.session_id COLLATE "C" END AS session_id,
+    e.at, e.id, s.step
+FROM {events} e
+JOIN steps s ON s.event = e.event_type
+    AND (s.condition IS NULL OR (
+        CASE WHEN jsonb_typeof(e.metadata) = 'object' THEN e.metadata ELSE '{}' END
+        || CASE WHEN jsonb_typeof(e.properties) = 'object' THEN e.properties ELSE '{}' END
+    ) @> s.condition)
+WHERE e.event_type = ANY (:events ::text[])
+    AND e.at BETWEEN :since AND :until
+    AND (e.user_id IS NOT NULL OR e.session_id IS NOT NULL)
+
+-- fragment: walk
+-- One round for each step, over ever fewer rows. A row of round `level` is either (step = level) the
+-- first event by which a person reached that step, with its chain; or (step > level) an event for a
+-- later step, with the latest chain of `level` steps before it, where that is within the window. All
+-- other rows have nothing to add and are left out.
+walk AS (
+    SELECT 1 AS level, user_id, session_id, at, id, step,
+        ARRAY[CASE WHEN step = 1 THEN at ELSE latest END] AS chain
+    FROM (
+        SELECT h.*, max(at) FILTER (WHERE step = 1) OVER (
+            PARTITION BY user_id, session_id ORDER BY at, id, step DESC
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS latest
+        FROM happened h
+    ) entries
+    WHERE CASE WHEN step = 1 THEN latest IS NULL
+        ELSE latest >= at - make_interval(hours => 24 * :window_days ::int) END
+    UNION ALL
+    SELECT level, user_id, session_id, at, id, step,
+        CASE WHEN step = level THEN reached ELSE latest END
+    FROM (
+        SELECT level + 1 AS level, user_id, session_id, at, id, step, chain || at AS reached,
+            max(chain || at) FILTER (WHERE step = level + 1) OVER (
+                PARTITION BY user_id, session_id ORDER BY at, id, step DESC
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            ) AS latest
+        FROM walk
+        WHERE step > level
+    ) continued
+    WHERE CASE WHEN step = level THEN latest IS NULL
+        ELSE latest[1] >= at - make_interval(hours => 24 * :window_days ::int) END
+)
+
+-- fragment: person
+CASE WHEN user_id IS NOT NULL THEN 'u' || user_id ELSE 's' || session_id END
+
+-- name: published
+SELECT id, slug
+FROM analytics_funnels
+WHERE coalesce(status, 'published') = 'published'
+    AND (:slugs ::text[] IS NULL OR slug = ANY (:slugs ::text[]))
+ORDER BY slug;
+
+-- name: by_slug$
+SELECT id FROM analytics_funnels WHERE slug = :slug;
+
+-- name: definition^
+SELECT window_days, CASE WHEN octet_length(steps ::text) <= :most_bytes THEN steps ::text END AS steps
+FROM analytics_funnels
+WHERE id = :id;
+
+-- name: tune^
+-- For this transaction: the sort and the rounds in memory, a plan that knows the values, and nothing
+-- compiled, which takes longer than it saves.
+SELECT set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
+    set_config(
+        'work_mem',
+        greatest(pg_size_bytes('128MB'), pg_size_bytes(current_setting('work_mem'))) / 1024 || 'kB',
+        true
+    );
+
+-- name: measure
+-- For each step that anybody reached: how many did, how long all of them together took from their
+-- chain's first step, and the median from the step before; in microseconds.
+WITH RECURSIVE {steps}, happened AS (
+    {happened}
+), {walk}
+SELECT level AS step, count(*) AS people,
+    sum((extract(epoch FROM at - chain[1]) * 1000000) ::bigint) AS since_first,
+    percentile_cont(0.5) WITHIN GROUP (
+        ORDER BY (extract(epoch FROM at - chain[level - 1]) * 1000000) ::float8
+    ) AS since_previous
+FROM walk
+WHERE step = level
+GROUP BY level
+ORDER BY level;
+
+-- name: store$
+-- Not where the definition became another one meanwhile.
+UPDATE analytics_funnels
+SET total_entered = :entered, total_completed = :completed, conversion_rate = :conversion_rate,
+    avg_time_to_complete = :average_time, step_metrics = :step_metrics, last_computed_at = :now
+WHERE id = :id AND steps ::jsonb = :steps ::text ::jsonb
+    AND window_days IS NOT DISTINCT FROM :stored_window ::int
+RETURNING true;
+
+-- name: tracked$
+SELECT count(*) FROM analytics_funnel_progress WHERE funnel_id = :id;
+
+-- name: one_at_a_time^
+-- Nothing in the table keeps a person from having two rows, so no two runs may write at once.
+SELECT pg_advisory_xact_lock(hashtextextended('lamplighter funnel progress ' || :id ::uuid, 0));
+
+-- name: track^
+-- Of one share of all people: the row of each becomes that of the chain to the furthest step.
+WITH RECURSIVE {steps}, happened AS (
+    SELECT h.* FROM ({happened}) h
+    WHERE hashtext({person}) & (:shares ::int - 1) = :share
+), {walk}, furthest AS (
+    SELECT DISTINCT ON (user_id, session_id) user_id, session_id, level, chain,
+        level = (SELECT count(*) FROM steps) AS completed
+    FROM walk
+    WHERE step = level
+    ORDER BY user_id, session_id, level DESC
+), wanted AS MATERIALIZED (
+    SELECT {person} AS person, user_id, session_id, level AS current_step, completed,
+        (
+            SELECT jsonb_agg((to_jsonb(at AT TIME ZONE 'UTC') #>> '{}') || 'Z' ORDER BY n)
+            FROM unnest(chain) WITH ORDINALITY AS t (at, n)
+        ) AS step_timestamps,
+        chain[1] AS entered_at,
+        CASE WHEN completed THEN chain[level] END AS completed_at,
+        CASE WHEN completed THEN chain[level] - chain[1] END AS time_to_complete
+    FROM furthest f
+    -- Events may outlive their user; a row of progress must not.
+    WHERE user_id IS NULL OR EXISTS (SELECT FROM app_users u WHERE u.id = f.user_id)
+), present AS MATERIALIZED (
+    SELECT p.*, {person} AS person, row_number() OVER (PARTITION BY {person} ORDER BY id) AS nth
+    FROM analytics_funnel_progress p
+    WHERE p.funnel_id = :id AND hashtext(coalesce({person}, '')) & (:shares ::int - 1) = :share
+), removed AS (
+    DELETE FROM analytics_funnel_progress p
+    USING present
+    WHERE p.id = present.id
+        AND (present.nth > 1 OR NOT EXISTS (
+            SELECT FROM wanted w WHERE w.person = present.person
+        ))
+    RETURNING 1
+), changed AS (
+    UPDATE analytics_funnel_progress p
+    SET session_id = w.session_id, current_step = w.current_step, completed = w.completed,
+        step_timestamps = w.step_timestamps, entered_at = w.entered_at,
+        completed_at = w.completed_at, time_to_complete = w.time_to_complete
+    FROM present
+    JOIN wanted w ON w.person = present.person
+    WHERE p.id = present.id AND present.nth = 1
+        AND (present.session_id, present.current_step, present.completed, present.step_timestamps,
+            present.entered_at, present.completed_at, present.time_to_complete)
+        IS DISTINCT FROM (w.session_id, w.current_step, w.completed, w.step_timestamps,
+            w.entered_at, w.completed_at, w.time_to_complete)
+    RETURNING 1
+), added AS (
+    INSERT INTO analytics_funnel_progress
+        (id, funnel_id, user_id, session_id, current_step, completed, step_timestamps, entered_at,
+         completed_at, time_to_complete)
+    SELECT gen_random_uuid(), :id ::uuid, user_id, session_id, current_step, completed,
+        step_timestamps, entered_at, completed_at, time_to_complete
+    FROM wanted w
+    WHERE NOT EXISTS (SELECT FROM present WHERE present.person = w.person)
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM changed) AS changed,
+    (SELECT count(*) FROM removed) AS removed;
