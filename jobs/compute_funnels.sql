@@ -8,21 +8,16 @@
 -- the chains so far only the latest of each length is kept, in a running maximum over arrays of their
 -- times. As the kept chain never gets older, it is also the one whose every step is the latest.
 
--- fragment: steps
--- Where `where` is set, an event serves that has all of it: its `properties`, and for keys that they
--- lack its `metadata`, contain it as JSON.
-steps AS (
-    SELECT n ::int AS step, s.step ->> 'event' AS event,
-        nullif(s.step -> 'where', 'null') AS condition
-    FROM jsonb_array_elements(:steps ::text ::jsonb) WITH ORDINALITY AS s (step, n)
-)
-
 -- fragment: happened
+-- Where a step has `where`, an event serves that has all of it: its `properties`, and for keys that
+-- they lack its `metadata`, contain it as JSON.
 SELECT e.user_id, CASE WHEN e.user_id IS NULL THEN e.session_id COLLATE "C" END AS session_id,
     e.at, e.id, s.step
 FROM {events} e
-JOIN steps s ON s.event = e.event_type
-    AND (s.condition IS NULL OR (
+JOIN ROWS FROM (
+    jsonb_to_recordset(:steps ::text ::jsonb) AS (event text, "where" jsonb)
+) WITH ORDINALITY AS s (event, condition, step)
+    ON s.event = e.event_type AND (s.condition IS NULL OR (
         CASE WHEN jsonb_typeof(e.metadata) = 'object' THEN e.metadata ELSE '{}' END
         || CASE WHEN jsonb_typeof(e.properties) = 'object' THEN e.properties ELSE '{}' END
     ) @> s.condition)
@@ -31,22 +26,27 @@ WHERE e.event_type = ANY (:events ::text[])
     AND (e.user_id IS NOT NULL OR e.session_id IS NOT NULL)
 
 -- fragment: walk
--- One round for each step, over ever fewer rows. A row of round `level` is either (step = level) the
+-- Of the first step, `entries` has each person's first event for it, and the events for later steps
+-- with the latest entry before them, where that is within the window. `walk` goes on from the latter,
+-- a round for each step, over ever fewer rows: a row of round `level` is either (step = level) the
 -- first event by which a person reached that step, with its chain; or (step > level) an event for a
 -- later step, with the latest chain of `level` steps before it, where that is within the window. All
 -- other rows have nothing to add and are left out.
-walk AS (
-    SELECT 1 AS level, user_id, session_id, at, id, step,
-        ARRAY[CASE WHEN step = 1 THEN at ELSE latest END] AS chain
+entries AS MATERIALIZED (
+    SELECT user_id, session_id, at, id, step, latest
     FROM (
         SELECT h.*, max(at) FILTER (WHERE step = 1) OVER (
             PARTITION BY user_id, session_id ORDER BY at, id, step DESC
             ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS latest
         FROM happened h
-    ) entries
+    ) entered
     WHERE CASE WHEN step = 1 THEN latest IS NULL
         ELSE latest >= at - make_interval(hours => 24 * :window_days ::int) END
+), walk AS (
+    SELECT 1 ::bigint AS level, user_id, session_id, at, id, step, ARRAY[latest] AS chain
+    FROM entries
+    WHERE step > 1
     UNION ALL
     SELECT level, user_id, session_id, at, id, step,
         CASE WHEN step = level THEN reached ELSE latest END
@@ -82,9 +82,11 @@ FROM analytics_funnels
 WHERE id = :id;
 
 -- name: tune^
--- For this transaction: the sort and the rounds in memory, a plan that knows the values, and nothing
--- compiled, which takes longer than it saves.
+-- For this transaction: the sort and the rounds in memory, sorted by several processes where the
+-- server has them, a plan that knows the values, and nothing compiled, which takes longer than it
+-- saves.
 SELECT set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
+    set_config('parallel_tuple_cost', '0', true),
     set_config(
         'work_mem',
         greatest(pg_size_bytes('128MB'), pg_size_bytes(current_setting('work_mem'))) / 1024 || 'kB',
@@ -92,20 +94,24 @@ SELECT set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_cust
     );
 
 -- name: measure
--- For each step that anybody reached: how many did, how long all of them together took from their
--- chain's first step, and the median from the step before; in microseconds.
-WITH RECURSIVE {steps}, happened AS (
+-- For each step that anybody reached: how many did, how long all of them together took since the
+-- first step of their chain, and the median since the step before; in microseconds.
+WITH RECURSIVE happened AS (
     {happened}
 ), {walk}
-SELECT level AS step, count(*) AS people,
-    sum((extract(epoch FROM at - chain[1]) * 1000000) ::bigint) AS since_first,
+SELECT 1 AS step, count(*) AS people, 0 AS since_first, NULL ::float8 AS since_previous
+FROM entries
+WHERE step = 1
+HAVING count(*) > 0
+UNION ALL
+SELECT level, count(*), sum((date_part('epoch', at - chain[1]) * 1000000) ::bigint),
     percentile_cont(0.5) WITHIN GROUP (
-        ORDER BY (extract(epoch FROM at - chain[level - 1]) * 1000000) ::float8
-    ) AS since_previous
+        ORDER BY round(date_part('epoch', at - chain[level - 1]) * 1000000)
+    )
 FROM walk
 WHERE step = level
 GROUP BY level
-ORDER BY level;
+ORDER BY 1;
 
 -- name: store$
 -- Not where the definition became another one meanwhile.
@@ -125,14 +131,17 @@ SELECT pg_advisory_xact_lock(hashtextextended('lamplighter funnel progress ' || 
 
 -- name: track^
 -- Of one share of all people: the row of each becomes that of the chain to the furthest step.
-WITH RECURSIVE {steps}, happened AS (
+WITH RECURSIVE happened AS (
     SELECT h.* FROM ({happened}) h
     WHERE hashtext({person}) & (:shares ::int - 1) = :share
 ), {walk}, furthest AS (
     SELECT DISTINCT ON (user_id, session_id) user_id, session_id, level, chain,
-        level = (SELECT count(*) FROM steps) AS completed
-    FROM walk
-    WHERE step = level
+        level = jsonb_array_length(:steps ::text ::jsonb) AS completed
+    FROM (
+        SELECT 1 AS level, user_id, session_id, ARRAY[at] AS chain FROM entries WHERE step = 1
+        UNION ALL
+        SELECT level, user_id, session_id, chain FROM walk WHERE step = level
+    ) reached
     ORDER BY user_id, session_id, level DESC
 ), wanted AS MATERIALIZED (
     SELECT {person} AS person, user_id, session_id, level AS current_step, completed,
