@@ -156,29 +156,32 @@ WITH RECURSIVE happened AS (
     -- Events may outlive their user; a row of progress must not.
     WHERE user_id IS NULL OR EXISTS (SELECT FROM app_users u WHERE u.id = f.user_id)
 ), present AS MATERIALIZED (
-    SELECT p.*, {person} AS person, row_number() OVER (PARTITION BY {person} ORDER BY id) AS nth
+    -- Of several rows of one person, all but one belong to nobody, as do those of users who are gone.
+    SELECT p.id AS row_id, CASE WHEN row_number() OVER (PARTITION BY {person} ORDER BY id) = 1
+            THEN {person} END AS whose
     FROM analytics_funnel_progress p
     WHERE p.funnel_id = :id AND hashtext(coalesce({person}, '')) & (:shares ::int - 1) = :share
+), difference AS MATERIALIZED (
+    -- A full join is hashed or merged, never done row by row, whatever the planner expects.
+    SELECT w.*, present.row_id
+    FROM wanted w
+    FULL JOIN present ON present.whose = w.person
 ), removed AS (
     DELETE FROM analytics_funnel_progress p
-    USING present
-    WHERE p.id = present.id
-        AND (present.nth > 1 OR NOT EXISTS (
-            SELECT FROM wanted w WHERE w.person = present.person
-        ))
+    USING difference d
+    WHERE p.id = d.row_id AND d.person IS NULL
     RETURNING 1
 ), changed AS (
     UPDATE analytics_funnel_progress p
-    SET session_id = w.session_id, current_step = w.current_step, completed = w.completed,
-        step_timestamps = w.step_timestamps, entered_at = w.entered_at,
-        completed_at = w.completed_at, time_to_complete = w.time_to_complete
-    FROM present
-    JOIN wanted w ON w.person = present.person
-    WHERE p.id = present.id AND present.nth = 1
-        AND (present.session_id, present.current_step, present.completed, present.step_timestamps,
-            present.entered_at, present.completed_at, present.time_to_complete)
-        IS DISTINCT FROM (w.session_id, w.current_step, w.completed, w.step_timestamps,
-            w.entered_at, w.completed_at, w.time_to_complete)
+    SET session_id = d.session_id, current_step = d.current_step, completed = d.completed,
+        step_timestamps = d.step_timestamps, entered_at = d.entered_at,
+        completed_at = d.completed_at, time_to_complete = d.time_to_complete
+    FROM difference d
+    WHERE p.id = d.row_id AND d.person IS NOT NULL
+        AND (p.session_id, p.current_step, p.completed, p.step_timestamps, p.entered_at,
+            p.completed_at, p.time_to_complete)
+        IS DISTINCT FROM (d.session_id, d.current_step, d.completed, d.step_timestamps, d.entered_at,
+            d.completed_at, d.time_to_complete)
     RETURNING 1
 ), added AS (
     INSERT INTO analytics_funnel_progress
@@ -186,8 +189,8 @@ WITH RECURSIVE happened AS (
          completed_at, time_to_complete)
     SELECT gen_random_uuid(), :id ::uuid, user_id, session_id, current_step, completed,
         step_timestamps, entered_at, completed_at, time_to_complete
-    FROM wanted w
-    WHERE NOT EXISTS (SELECT FROM present WHERE present.person = w.person)
+    FROM difference
+    WHERE row_id IS NULL
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM changed) AS changed,
