@@ -20,14 +20,18 @@ from scheduler.sql import Queries
 from scheduler.walk import REFUSED
 
 PROGRESS = "analytics_funnel_progress"
+PROGRESS_COLUMNS = frozenset(
+    {
+        *("id", "funnel_id", "user_id", "session_id", "current_step", "completed"),
+        *("step_timestamps", "entered_at", "completed_at", "time_to_complete"),
+    }
+)
 MOST_BYTES = 65_536
 """Of a funnel's steps as JSON: 20 steps with long conditions need a tenth of it."""
 MOST_DAYS = 3_650
 LOOKBACK_DAYS = 30
 WINDOW_DAYS = 30
 """Where the product left `window_days` NULL."""
-SHARE = 20_000
-"""People whose progress one transaction writes: a second or two."""
 
 # What the database says of one funnel's definition, as opposed to of the statement or the server.
 OF_THE_DEFINITION = (*REFUSED, asyncpg.ProgramLimitExceededError)
@@ -39,6 +43,8 @@ class ComputeFunnels(Params):
     as far as events are kept; both ends belong to it."""
     track_progress: bool = False
     """Whether each person's furthest chain is kept in `analytics_funnel_progress`."""
+    progress_batch: int = Field(20_000, ge=100, le=1_000_000)
+    """People whose progress one transaction writes, about: 20,000 take a second or two."""
     slugs: tuple[str, ...] | None = Field(None, max_length=1_000)
     """Only these funnels; all that are published where it is not given."""
 
@@ -74,8 +80,11 @@ async def run(ctx: JobContext, params: ComputeFunnels) -> Outcome:
     the latter in percent of the former, `avg_time_to_complete` the average from first to last step.
     """
     sql = event_sql(__file__, ctx.tables)
-    if params.track_progress and PROGRESS not in ctx.tables:
-        raise MissingTablesError(f"track_progress needs the table {PROGRESS}")
+    missing = PROGRESS_COLUMNS - ctx.tables.get(PROGRESS, frozenset())
+    if params.track_progress and missing:
+        raise MissingTablesError(
+            f"trackProgress needs {PROGRESS} with {', '.join(sorted(missing))}"
+        )
     slugs = None if params.slugs is None else list(params.slugs)
     async with ctx.db.transaction() as connection:
         rows = sql.published(connection, slugs=slugs)
@@ -113,7 +122,9 @@ async def compute(
         "conversionRate": float(rate),
     }
     if params.track_progress:
-        answer["progress"] = await track(ctx, sql, funnel, parameters, entered)
+        answer["progress"] = await track(
+            ctx, sql, funnel, parameters, entered, params.progress_batch
+        )
     async with ctx.db.transaction() as connection:
         stored = await sql.store(
             connection,
@@ -138,12 +149,13 @@ async def track(
     funnel: Funnel,
     parameters: Mapping[str, object],
     entered: int,
+    batch: int,
 ) -> dict[str, JsonValue]:
     """Bring the rows of progress to what is computed, a share of all people at a time."""
     async with ctx.db.transaction() as connection:
         rows = max(entered, await sql.tracked(connection, id=funnel.id))
     shares = 1
-    while rows > shares * SHARE:
+    while rows > shares * batch:
         shares *= 2
     difference = dict.fromkeys(("added", "changed", "removed"), 0)
     for share in range(shares):

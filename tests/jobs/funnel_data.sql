@@ -43,6 +43,15 @@ ORDER BY f.slug, p.user_id, p.session_id, p.id;
 INSERT INTO analytics_funnel_progress (id, funnel_id, user_id, session_id, current_step)
 VALUES (gen_random_uuid(), :funnel_id, :user_id, :session_id, :current_step);
 
+-- name: hold_progress^
+-- As a run of the job does.
+SELECT pg_advisory_xact_lock(hashtextextended('lamplighter funnel progress ' || :id ::uuid, 0));
+
+-- name: waiting$
+SELECT count(*) FROM pg_locks
+WHERE locktype = 'advisory' AND NOT granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+
 -- name: drop_progress#
 DROP TABLE analytics_funnel_progress;
 

@@ -76,12 +76,11 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-@pytest.fixture
-def small_shares(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compute_funnels, "SHARE", 60)
+TRACKED: Mapping[str, Any] = {"track_progress": True, "progress_batch": 100}
+"""As many transactions as there may be."""
 
 
-async def test_progress_is_each_persons_furthest_chain(shop: Product, small_shares: None) -> None:
+async def test_progress_is_each_persons_furthest_chain(shop: Product) -> None:
     dice = random.Random(3)
     events = random_events(dice, 250)
     await add_events(shop, events)
@@ -90,7 +89,7 @@ async def test_progress_is_each_persons_furthest_chain(shop: Product, small_shar
         steps = random_steps(dice)
         await add_funnel(shop, f"f{n}", steps, 4)
         right += rows_of(f"f{n}", events, steps, 4)
-    data = await shop.run(job, track_progress=True)
+    data = await shop.run(job, **TRACKED)
     assert in_order(await progress(shop)) == in_order_with_ids(await progress(shop), right)
     assert sum(answer["progress"]["added"] for answer in data["funnels"].values()) == len(right)
 
@@ -105,7 +104,7 @@ def in_order_with_ids(
     return [{"id": key, **row} for key, row in zip(ids, ordered, strict=True)]
 
 
-async def test_progress_changes_by_difference(shop: Product, small_shares: None) -> None:
+async def test_progress_changes_by_difference(shop: Product) -> None:
     steps = steps_of("a", "b", "c")
     key = await add_funnel(shop, "f", steps)
     gone, stays, goes_on, comes = (uuid4() for _ in range(4))
@@ -119,11 +118,11 @@ async def test_progress_changes_by_difference(shop: Product, small_shares: None)
             Event("a", BEGIN + AN_HOUR, goes_on),
         ],
     )
-    first = (await shop.run(job, track_progress=True))["funnels"]["f"]["progress"]
+    first = (await shop.run(job, **TRACKED))["funnels"]["f"]["progress"]
     assert first == {"added": 203, "changed": 0, "removed": 0}
     before = {row["id"]: row for row in await progress(shop)}
 
-    again = (await shop.run(job, track_progress=True))["funnels"]["f"]["progress"]
+    again = (await shop.run(job, **TRACKED))["funnels"]["f"]["progress"]
     assert again == {"added": 0, "changed": 0, "removed": 0}
     assert {row["id"]: row for row in await progress(shop)} == before
 
@@ -137,7 +136,7 @@ async def test_progress_changes_by_difference(shop: Product, small_shares: None)
             shop.pool, funnel_id=key, user_id=user, session_id=session, current_step=2
         )
     # A moment later `gone` began too long ago.
-    later = (await shop.run(job, MIDNIGHT + A_MOMENT, track_progress=True))["funnels"]["f"]
+    later = (await shop.run(job, MIDNIGHT + A_MOMENT, **TRACKED))["funnels"]["f"]
     assert later["progress"]["added"] == 1
     assert later["progress"]["removed"] == 4
     after = {row["user_id"] or row["session_id"]: row for row in await progress(shop)}
@@ -150,11 +149,9 @@ async def test_progress_changes_by_difference(shop: Product, small_shares: None)
 
 
 @pytest.mark.parametrize("commits", range(9))
-async def test_killed_half_way_then_run_again(
-    shop: Product, small_shares: None, commits: int
-) -> None:
+async def test_killed_half_way_then_run_again(shop: Product, commits: int) -> None:
     dice = random.Random(4)
-    events = random_events(dice, 100)
+    events = random_events(dice, 250)
     await add_events(shop, events)
     right: list[dict[str, Any]] = []
     for n in range(2):
@@ -162,8 +159,8 @@ async def test_killed_half_way_then_run_again(
         await add_funnel(shop, f"f{n}", steps, 5)
         right += rows_of(f"f{n}", events, steps, 5)
     with pytest.raises(LeaseLostError):
-        await shop.run(job, track_progress=True, commits_left=commits)
-    data = await shop.run(job, track_progress=True)
+        await shop.run(job, **TRACKED, commits_left=commits)
+    data = await shop.run(job, **TRACKED)
     assert data["computed"] == 2
     assert in_order(await progress(shop)) == in_order_with_ids(await progress(shop), right)
     row = expected(people(events, BEGIN, MIDNIGHT), steps_of("a", "b", "c"), 5)
