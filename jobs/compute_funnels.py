@@ -233,7 +233,7 @@ class Recorder:
         return await self._connection.fetch(query, *values)
 
 
-async def explain(ctx: JobContext, slug: str) -> Explanation:
+async def explain(ctx: JobContext, params: ComputeFunnels, slug: str) -> Explanation:
     """What the funnel of that slug would be computed by, whatever its status."""
     sql = event_sql(__file__, ctx.tables)
     async with ctx.db.transaction() as connection:
@@ -243,7 +243,7 @@ async def explain(ctx: JobContext, slug: str) -> Explanation:
         funnel = await read(connection, sql, key)
         await sql.tune(connection)
         recorder = Recorder(connection)
-        parameters = funnel.parameters(ctx, LOOKBACK_DAYS)
+        parameters = funnel.parameters(ctx, params.lookback_days)
         reached = [row async for row in sql.measure(recorder, **parameters)]
     people: list[Any] = [row["people"] for row in reached]
     people += [0] * (len(funnel.steps) - len(people))

@@ -10,10 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from jobs.compute_funnels import job
-from scheduler.job import Explanation, JobContext
 from scheduler.sql import load_sql
-from tests.support.jobs import MIDNIGHT, NOW, UTC_ZONE, Log, PlainDatabase, Product
+from tests.support.jobs import MIDNIGHT, Product
 
 sql = load_sql(__file__)
 
@@ -94,24 +92,6 @@ async def funnels(shop: Product) -> dict[str, Mapping[str, Any]]:
 
 async def progress(shop: Product) -> list[dict[str, Any]]:
     return [dict(row) async for row in sql.progress(shop.pool)]
-
-
-async def explain(shop: Product, slug: str) -> Explanation:
-    ctx = JobContext(
-        run_id=uuid4(),
-        job="job-under-test",
-        attempt=1,
-        scheduled_for=MIDNIGHT,
-        timezone=UTC_ZONE,
-        now=lambda: NOW,
-        db=PlainDatabase(shop.pool, None),
-        tables=shop.tables,
-        scheduled_jobs=frozenset(),
-        log=Log(),
-        progress=lambda done, total: None,
-    )
-    assert job.explain is not None
-    return await job.explain(ctx, slug)
 
 
 def random_events(dice: random.Random, number: int) -> list[Event]:

@@ -22,7 +22,6 @@ from tests.jobs.funnel_data import (
     Event,
     add_events,
     add_funnel,
-    explain,
     funnels,
     progress,
     random_events,
@@ -264,7 +263,7 @@ async def test_explain_gives_the_statement_its_values_and_what_comes_out(shop: P
     await add_events(shop, events)
     steps = steps_of("a", {"event": "b", "name": "B", "where": {"plan": "x"}}, "c")
     await add_funnel(shop, "f", steps, 6, status="draft")
-    explanation = await explain(shop, "f")
+    explanation = await shop.explain(job, "f")
     right = expected(people(events, BEGIN, MIDNIGHT), steps, 6)
     counts = [metric["count"] for metric in right["step_metrics"]]
     assert explanation.counts == {
@@ -287,7 +286,7 @@ async def test_explain_gives_the_statement_its_values_and_what_comes_out(shop: P
 
 async def test_explain_of_what_is_not_there_or_broken(shop: Product) -> None:
     with pytest.raises(JobError, match="there is no funnel nowhere"):
-        await explain(shop, "nowhere")
+        await shop.explain(job, "nowhere")
     await add_funnel(shop, "broken", steps_of("a"))
     with pytest.raises(JobError, match=r"^steps: List should have at least 2"):
-        await explain(shop, "broken")
+        await shop.explain(job, "broken")
