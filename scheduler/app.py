@@ -41,6 +41,17 @@ from scheduler.web.server import serving
 
 log = structlog.stdlib.get_logger("lamplighter")
 
+ONLY_HERE = (
+    "only requests from this machine to localhost are answered, none that a proxy forwards, and "
+    "the published dev-admin-secret opens everything: set CRON_SECRET to be reached by others"
+)
+SHUT = (
+    "PUBLIC_URL is set, so the published secret opens nothing: set CRON_SECRET, or no route but "
+    "health can be called"
+)
+MOST_RUNS = 100
+"""Connections that jobs may have: as many as `max_concurrent_runs` may ever be. They are opened
+when they are needed, so the runs that there are bound them."""
 DATABASE_CHECK = 1.0
 """Seconds between looks whether the database is there."""
 PUBLIC_CALL = 5.0
@@ -83,11 +94,13 @@ class App:
         schedule = read_schedule_file(settings, self._jobs)
         replica = replica_name()
         log.info("starting", version=version("lamplighter"), replica=replica)
+        if settings.cron_secret is None and settings.admin_secret is None:
+            log.warning("no_secret_set", note=ONLY_HERE if not settings.public_url else SHUT)
         if settings.now_offset:
             log.warning("clock_offset", seconds=settings.now_offset, note="for tests only")
 
         self._database = Database.of(settings, replica)
-        self._dead_owner = await self._database.open(job_connections=schedule.max_concurrent_runs)
+        self._dead_owner = await self._database.open(job_connections=MOST_RUNS)
         try:
             self._compose(schedule, replica)
             async with serving(make_app(self._daemon), settings.host, settings.port) as port:

@@ -28,4 +28,11 @@ class DatabaseAwayError(LamplighterError):
 
 
 class SettingsError(LamplighterError):
-    """A setting is missing, out of bounds or unsafe; the daemon does not start with it."""
+    """Settings are missing, out of bounds or unsafe; the daemon does not start with them.
+
+    `problems` are (setting, what is wrong and what is allowed).
+    """
+
+    def __init__(self, *problems: tuple[str, str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{name}: {message}" for name, message in problems))

@@ -6,9 +6,9 @@ with the same words.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -80,9 +80,12 @@ def read_params(model: type[P], raw: Mapping[str, object]) -> P:
             problems.append(ParamProblem((given,), f"is the same as {written[name]!r}; give one"))
         else:
             written[name] = given
-    values = {name: raw[given] for name, given in written.items()}
+    for name, given in written.items():
+        # pydantic takes yes for 1, which nobody means who writes `days: yes`.
+        if isinstance(raw[given], bool) and _is_number(model.model_fields[name].annotation):
+            problems.append(ParamProblem((given,), "must be a number"))
     try:
-        params = model.model_validate(values)
+        params = model.model_validate({name: raw[given] for name, given in written.items()})
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
             first, *rest = detail["loc"] or ("",)
@@ -90,15 +93,15 @@ def read_params(model: type[P], raw: Mapping[str, object]) -> P:
             path: Path = (written.get(name, name), *rest) if name else ()
             problems.append(ParamProblem(path, _message(detail["type"], detail, model, name)))
         raise ParamsError(tuple(problems)) from None
-    problems += [
-        # pydantic takes yes for 1, which nobody means who writes `days: yes`.
-        ParamProblem((given,), "must be a number")
-        for name, given in written.items()
-        if isinstance(raw[given], bool) and type(getattr(params, name)) in {int, float}
-    ]
     if problems:
         raise ParamsError(tuple(problems))
     return params
+
+
+def own_names(model: type[Params], given: Iterable[str]) -> set[str]:
+    """The names that the model itself has for parameters named in either way."""
+    aliases = {field.alias: name for name, field in model.model_fields.items()}
+    return {aliases.get(name, name) for name in given}
 
 
 def change_params(base: P, given: Mapping[str, object]) -> P:
@@ -107,10 +110,14 @@ def change_params(base: P, given: Mapping[str, object]) -> P:
     Raises `ParamsError` with every problem.
     """
     model = type(base)
-    aliases = {field.alias: name for name, field in model.model_fields.items()}
-    replaced = {aliases.get(name, name) for name in given}
+    replaced = own_names(model, given)
     kept = {name: value for name, value in base.model_dump().items() if name not in replaced}
     return read_params(model, {**kept, **given})
+
+
+def _is_number(annotation: object) -> bool:
+    kinds = {annotation, *get_args(annotation)}
+    return bool(kinds & {int, float}) and bool not in kinds
 
 
 def _unknown(given: str, model: type[Params]) -> str:

@@ -14,7 +14,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -44,6 +44,11 @@ PLACEHOLDERS = frozenset(
 )
 MIN_SECRET = 16
 DATA_CENTRE = re.compile(r"[a-z]{2}\d{1,3}", re.ASCII)
+# Of a database: a name, an address, or nothing where the query names it; the port up to 65535.
+HOST_AND_PORT = re.compile(
+    r"(\[[0-9A-Fa-f:.%\w]+\]|[^\s\[\]:@]*)"
+    r"(:(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])?)?"
+)
 
 
 class LogLevel(StrEnum):
@@ -163,6 +168,11 @@ class Settings(BaseSettings):
             ("postgresql://", "postgres://")
         ):
             raise ValueError("must begin with postgresql:// or postgres://")
+        if value is not None:
+            address = value.get_secret_value().partition("://")[2]
+            hosts = re.split(r"[/?#]", address, maxsplit=1)[0].rpartition("@")[2]
+            if not all(HOST_AND_PORT.fullmatch(unquote(host)) for host in hosts.split(",")):
+                raise ValueError("must be postgresql://user:password@host:port/database")
         return value
 
     @field_validator("public_url", "mailerlite_api_url", "mailchimp_api_url", "brevo_api_url")
@@ -277,18 +287,33 @@ def load_settings(**overrides: Any) -> Settings:
         options: dict[str, Any] = {"_secrets_dir": secrets if secrets.is_dir() else None}
         return Settings(**options, **overrides)
     except ValidationError as error:
-        raise SettingsError("; ".join(_problems(error))) from None
+        raise SettingsError(*_problems(error)) from None
 
 
-def _problems(error: ValidationError) -> list[str]:
-    """One sentence a bad setting. The value is not repeated: it may be a secret."""
+def _problems(error: ValidationError) -> list[tuple[str, str]]:
+    """Each bad setting with its sentence. The value is not repeated: it may be a secret."""
     problems = []
     for problem in error.errors(include_url=False, include_input=False):
-        message = problem["msg"].removeprefix("Value error, ")
+        message = problem["msg"].removeprefix("Value error, ").replace("Input should", "must")
         # What concerns several settings names the one to set by itself.
-        name = f"{str(problem['loc'][0]).upper()}: " if problem["loc"] else ""
-        problems.append(name + message)
+        place, _, message = (
+            (str(problem["loc"][0]), "", message) if problem["loc"] else message.partition(": ")
+        )
+        field = Settings.model_fields.get(place.lower().removeprefix("lamplighter_"))
+        bounds = {type(rule).__name__: rule for rule in (field.metadata if field else ())}
+        if "Ge" in bounds and "Le" in bounds:
+            message = f"must be a number from {bounds['Ge'].ge:g} to {bounds['Le'].le:g}"
+        problems.append((place.upper(), message))
     return problems
+
+
+def _is_placeholder(text: str) -> bool:
+    """Whether it is a published example, however its words are joined."""
+    return _letters(text).removesuffix("here") in {_letters(known) for known in PLACEHOLDERS}
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z]", "", text.lower())
 
 
 def is_loopback(host: str) -> bool:
@@ -314,23 +339,29 @@ def check_exposure(settings: Settings) -> None:
     }
     beyond = not is_loopback(settings.host)
     if beyond and settings.cron_secret is None:
-        raise SettingsError(
-            f"HOST={settings.host} is reachable by others, and CRON_SECRET is not set: "
+        message = (
+            f"{settings.host} is reachable by others, and CRON_SECRET is not set: "
             f"set CRON_SECRET to a random text of {MIN_SECRET} characters or more "
             '(python3 -c "import secrets; print(secrets.token_urlsafe(32))"), '
             "or listen on 127.0.0.1"
         )
+        raise SettingsError(("HOST", message))
+    problems: list[tuple[str, str]] = []
     for name, secret in secrets.items():
         if secret is None:
             continue
         text = secret.get_secret_value()
-        if beyond and (len(text) < MIN_SECRET or text.strip().lower() in PLACEHOLDERS):
-            raise SettingsError(
-                f"{name} is too easy to guess for HOST={settings.host}: "
-                f"it needs {MIN_SECRET} characters or more and may not be a published example"
+        if beyond and (len(text) < MIN_SECRET or _is_placeholder(text)):
+            message = (
+                f"is too easy to guess for HOST={settings.host}: it needs {MIN_SECRET} characters "
+                "or more and may not be a published example"
             )
+            problems.append((name, message))
         if not text.strip() or any(ord(char) < 33 or ord(char) > 126 for char in text):
-            raise SettingsError(
-                f"{name} may hold only printable ASCII characters without spaces, "
-                "since it travels in an HTTP header"
+            message = (
+                "may hold only printable ASCII characters without spaces, since it travels in an "
+                "HTTP header"
             )
+            problems.append((name, message))
+    if problems:
+        raise SettingsError(*problems)

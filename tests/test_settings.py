@@ -58,7 +58,9 @@ def test_no_other_address_without_a_secret(monkeypatch: pytest.MonkeyPatch, host
         check_exposure(load_settings())
 
 
-@pytest.mark.parametrize("secret", ["short", *sorted(PLACEHOLDERS), "YOUR_CRON_SECRET"])
+@pytest.mark.parametrize(
+    "secret", ["short", *sorted(PLACEHOLDERS), "YOUR_CRON_SECRET", "<your-cron-secret-here>"]
+)
 def test_no_other_address_with_an_easy_secret(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
     monkeypatch.setenv("HOST", "0.0.0.0")
     monkeypatch.setenv("CRON_SECRET", secret)
@@ -121,7 +123,7 @@ def test_a_provider_is_on_when_its_keys_are_set(monkeypatch: pytest.MonkeyPatch)
         ({"BREVO_API_KEY": "secretkey"}, "BREVO_LIST_ID: must be set"),
         ({"SMTP_URL": "http://user:secretkey@mail"}, "SMTP_URL: must be smtp://"),
         ({"BREVO_API_URL": "ftp://x"}, "BREVO_API_URL: must be an http://"),
-        ({"NEWSLETTER_PROVIDER": "pigeon"}, "NEWSLETTER_PROVIDER: Input should be 'mailerlite'"),
+        ({"NEWSLETTER_PROVIDER": "pigeon"}, "NEWSLETTER_PROVIDER: must be 'mailerlite'"),
     ],
 )
 def test_half_a_provider_is_refused(
@@ -140,3 +142,51 @@ def test_every_setting_is_in_the_readme() -> None:
     for name, field in Settings.model_fields.items():
         variable = str(field.validation_alias or name).upper()
         assert f"`{variable}`" in readme
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:hunter2@127.0.0.1:abc/y",
+        "postgresql://u:hunter2@[x/y",
+        "postgresql://u:hunter2@host:99999/y",
+        "postgresql://u:hunter2@a:1,b:x/y",
+        "postgresql://u:hunter2@ho st/y",
+    ],
+)
+def test_a_database_url_that_leads_nowhere_is_refused(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(SettingsError, match="DATABASE_URL: must be postgresql://user") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p%40ss@db.example.com:5432/y?sslmode=require",
+        "postgres://db/y",
+        "postgresql:///y?host=/var/run/postgresql",
+        "postgresql://u@%2Fvar%2Frun/y",
+        "postgresql://a:1,b:2/y",
+        "postgresql://[::1]:5432/y",
+    ],
+)
+def test_a_database_url_may_have_every_form_of_the_library(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert load_settings().database_url is not None
+
+
+def test_a_number_out_of_bounds_says_both_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "abc")
+    monkeypatch.setenv("DRAIN_SECONDS", "nan")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert caught.value.problems == (
+        ("PORT", "must be a number from 0 to 65535"),
+        ("DRAIN_SECONDS", "must be a number from 0 to 3600"),
+    )

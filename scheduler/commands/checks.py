@@ -43,7 +43,10 @@ async def examine() -> list[Finding]:
         check_exposure(settings)
         findings.append(Finding("settings", True, "within their bounds"))
     except SettingsError as error:
-        return [Finding("settings", False, str(error), "set it as it says, then look again")]
+        return [
+            Finding("settings", False, f"{name}: {message}", "set it as it says, then look again")
+            for name, message in error.problems
+        ]
     if settings.cron_secret is None:
         findings.append(
             Finding("secrets", True, "none set: loopback only, the published development secret")

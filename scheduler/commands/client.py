@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from scheduler.errors import LamplighterError
 from scheduler.settings import DEV_SECRET, Settings
@@ -34,9 +33,11 @@ class Answer:
 
 def in_words(body: Mapping[str, Any]) -> str:
     """An error answer as one line."""
-    fields = body.get("fields") or {}
-    details = "; ".join(f"{name}: {why}" for name, why in fields.items())
     error = str(body.get("error", "no reason given"))
+    fields = body.get("fields") or {}
+    details = "; ".join(
+        f"{name}: {why}" for name, why in fields.items() if f"{name}: {why}" not in error
+    )
     return f"{error} ({details})" if details else error
 
 
@@ -68,6 +69,7 @@ async def _call(
     query: Mapping[str, str] | None,
 ) -> Answer:
     import aiohttp
+    from yarl import URL
 
     secret = settings.admin_secret_in_force if admin else settings.cron_secret
     bearer = secret.get_secret_value() if secret else DEV_SECRET
@@ -78,18 +80,21 @@ async def _call(
             aiohttp.ClientSession(timeout=timeout) as session,
             session.request(
                 method,
-                url + quote(path),
+                URL(url + path, encoded=True),
                 json=json,
                 params=query,
                 headers={"Authorization": f"Bearer {bearer}"},
                 allow_redirects=False,
             ) as response,
         ):
-            return Answer(response.status, await response.json(content_type=None))
+            body = await response.json(content_type=None)
+            if isinstance(body, dict):
+                return Answer(response.status, body)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise DaemonError(
             f"no daemon answers at {url} ({error}); start one with `lamplighter serve`, "
             "or set HOST and PORT to where it is"
         ) from None
     except ValueError:
-        raise DaemonError(f"what answers at {url} is no lamplighter") from None
+        pass  # no JSON
+    raise DaemonError(f"what answers at {url} is no lamplighter")

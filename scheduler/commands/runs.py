@@ -91,7 +91,7 @@ def trigger(job: str, params: tuple[str, ...], no_wait: bool, as_json: bool) -> 
     given = _given(params)
     query = {"wait": "0"} if no_wait else {"wait": "86400"}
     answer = call(
-        load_settings(), "POST", f"/api/v1/workers/{job}", json=given or None, query=query
+        load_settings(), "POST", f"/api/v1/workers/{quote(job)}", json=given or None, query=query
     )
     _answer(as_json, answer.body)
     sys.exit({409: BUSY, 422: USAGE}.get(answer.status, FAILED if answer.status >= 400 else 0))

@@ -65,8 +65,10 @@ def check(as_json: bool) -> None:
         settings = load_settings()
         check_exposure(settings)
     except SettingsError as error:
-        name, _, message = str(error).partition(": ")
-        problems.append({"file": "environment", "line": 0, "key": name, "message": message})
+        problems.extend(
+            {"file": "environment", "line": 0, "key": name, "message": message}
+            for name, message in error.problems
+        )
         settings = None
     entries = 0
     lines: list[str] = [

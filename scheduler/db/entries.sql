@@ -15,6 +15,13 @@ WHERE lamplighter.entries.fingerprint <> excluded.fingerprint;
 UPDATE lamplighter.entries SET fingerprint = '' WHERE NOT job = ANY (:jobs ::text[]);
 
 -- name: pause!
+-- Fires that wait for their turn or for the end of their jitter are not run either.
+WITH waiting AS (
+    UPDATE lamplighter.runs
+    SET status = 'skipped', finished_at = :clock, next_attempt_at = NULL,
+        data = jsonb_build_object('reason', concat_ws(': ', 'paused by ' || :who ::text, :reason ::text))
+    WHERE job = :job AND status = 'queued' AND trigger IN ('schedule', 'catch_up')
+)
 INSERT INTO lamplighter.entries (
     job, fingerprint, watermark, begun_at, paused_at, paused_until, paused_by, paused_reason)
 VALUES (:job, '', :clock, :clock, :clock, :until, :who, :reason)

@@ -1,7 +1,11 @@
-"""Lays and upgrades the schema `lamplighter`: numbered SQL files, forward only, each once."""
+"""Lays and upgrades the schema `lamplighter`: numbered SQL files, forward only, each once.
+
+After them the functions, whose file is laid anew whenever it has changed.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,10 +29,13 @@ class Migration:
 
 
 def read_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
-    return [
+    numbered = [
         Migration(path.stem, path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("[0-9]*.sql"))
     ]
+    functions = (folder / "functions.sql").read_text(encoding="utf-8")
+    version = hashlib.sha256(functions.encode()).hexdigest()[:12]
+    return [*numbered, Migration(f"functions@{version}", functions)]
 
 
 async def pending(connection: asyncpg.Connection) -> list[Migration]:

@@ -27,6 +27,11 @@ WITH mine AS (
 SELECT r.id AS run_id, r.cancel_requested_at IS NOT NULL AS cancel
 FROM beaten b JOIN lamplighter.runs r ON r.id = b.run_id;
 
+-- fragment: settled
+-- It may have failed before it heard that it was to stop: then it is not attempted again.
+CASE WHEN :status ::text = 'retrying' AND r.cancel_requested_at IS NOT NULL
+     THEN 'cancelled' ELSE :status ::text END
+
 -- name: settle^
 -- Ends an attempt, if it still owns its run; no row where it does not.
 WITH attempt_ended AS (
@@ -37,15 +42,16 @@ WITH attempt_ended AS (
     RETURNING a.run_id
 )
 UPDATE lamplighter.runs r
-SET status = :status,
-    finished_at = CASE WHEN :status ::text = 'retrying' THEN NULL ELSE :clock ::timestamptz END,
-    next_attempt_at = :next_attempt_at,
+SET status = {settled},
+    finished_at = CASE WHEN {settled} = 'retrying' THEN NULL ELSE :clock ::timestamptz END,
+    next_attempt_at = CASE WHEN {settled} = 'retrying' THEN :next_attempt_at ::timestamptz END,
     next_cause = :next_cause,
     data = :data,
-    error_type = CASE WHEN r.cancel_requested_at IS NULL THEN :error_type
-                      ELSE coalesce(r.error_type, :error_type) END,
-    error_message = CASE WHEN r.cancel_requested_at IS NULL THEN :error_message
-                         ELSE coalesce(r.error_message, :error_message) END,
+    -- Who asked for the end, and why, says more than what the job makes of it.
+    error_type = CASE WHEN {settled} = 'cancelled'
+                      THEN coalesce(r.error_type, :error_type) ELSE :error_type END,
+    error_message = CASE WHEN {settled} = 'cancelled'
+                         THEN coalesce(r.error_message, :error_message) ELSE :error_message END,
     progress_done = coalesce(:done, r.progress_done),
     progress_total = coalesce(:total, r.progress_total)
 FROM attempt_ended e
@@ -131,8 +137,10 @@ SELECT e.job,
                WHERE a.job = e.job AND a.status = 'running') AS running
 FROM unnest(:jobs ::text[]) AS e(job)
 LEFT JOIN LATERAL (
+    -- Only what ran to an end of its own says how the job is: not what was skipped or cancelled.
     SELECT r.id, r.status FROM lamplighter.runs r
-    WHERE r.job = e.job AND r.status NOT IN ('queued', 'running', 'missed')
+    WHERE r.job = e.job AND r.attempt > 0
+      AND r.status IN ('succeeded', 'skipped', 'failed', 'timed_out', 'abandoned')
     ORDER BY r.seq DESC LIMIT 1) l ON true
 LEFT JOIN LATERAL (
     SELECT r.seq, r.finished_at, r.scheduled_for FROM lamplighter.runs r

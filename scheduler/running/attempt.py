@@ -27,6 +27,8 @@ from scheduler.services import Services
 
 CANCEL_GRACE = 0.8
 """Seconds that a job has to end after its cancellation before it is given up."""
+AT_THE_DEADLINE = 0.1
+"""Seconds before its end at which a timeout is the run's own."""
 MAX_ERROR = 2_000
 """Characters kept of an error's text."""
 
@@ -123,10 +125,18 @@ class Attempt:
             return Failed(
                 type(error).__name__, _short(str(error)), isinstance(error, PermanentError)
             )
+        except (TimeoutError, asyncpg.QueryCanceledError) as error:
+            if monotonic() >= self._deadline - AT_THE_DEADLINE:
+                # The database work ended with the run's time, a moment before the run itself did.
+                return TimedOut(_in_words(self.entry.timeout))
+            return self._raised(error)
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - a job may raise
             # SystemExit too: a job must not be able to take the daemon down.
-            self.log.warning("job_raised", traceback=traceback.format_exc(limit=-8))
-            return Failed(type(error).__name__, _short(describe(error)))
+            return self._raised(error)
+
+    def _raised(self, error: BaseException) -> Failed:
+        self.log.warning("job_raised", traceback=traceback.format_exc(limit=-8))
+        return Failed(type(error).__name__, _short(describe(error)))
 
     async def _run_job(self) -> End:
         job = self._job_type.job

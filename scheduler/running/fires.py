@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -22,8 +23,13 @@ def fire_by_hand(
     requested_by: str,
     reason: str | None = None,
     idempotency_key: str | None = None,
+    asked: Collection[str] = (),
 ) -> Fire:
-    """A run that somebody asks for now; it is for this moment."""
+    """A run that somebody asks for now; it is for this moment.
+
+    `asked` are the parameters that the caller gave: a call repeated after the schedule's own have
+    changed is still the same call.
+    """
     kept = params.model_dump(mode="json")
     return Fire(
         id=uuid4(),
@@ -37,7 +43,9 @@ def fire_by_hand(
         requested_by=requested_by,
         reason=reason,
         idempotency_key=idempotency_key,
-        arguments_hash=arguments_hash(entry.name, kept) if idempotency_key else None,
+        arguments_hash=arguments_hash(entry.name, {name: kept[name] for name in asked})
+        if idempotency_key
+        else None,
     )
 
 

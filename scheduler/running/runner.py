@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 
 from scheduler.db.catalog import Catalog
-from scheduler.db.pools import Pools
+from scheduler.db.pools import NOT_KEPT, Pools
 from scheduler.db.runs import Claimed, Fire, Fired, Mark, Run, RunStore
 from scheduler.entry import Entry, Schedule
 from scheduler.errors import DatabaseAwayError
@@ -254,13 +254,19 @@ class Runner:
                     log.warning("settle_given_up", run=str(claimed.run_id), job=claimed.job)
                     return
                 await asyncio.sleep(0.5)
-            except Exception as error:
+            except NOT_KEPT as error:
                 if written.error_type == "SettleError":
                     raise
                 # What the job returned cannot be kept; that must not leave the run without an end.
                 log.exception("settle_refused", run=str(claimed.run_id), job=claimed.job)
                 failed = Failed("SettleError", f"its result could not be recorded: {error}", True)
                 written = self._settlement(attempt, failed)
+            except Exception:
+                # A deadlock, a statement that took too long: as a database that is away.
+                log.exception("settle_failed", run=str(claimed.run_id), job=claimed.job)
+                if monotonic() - self._last_beat > LEASE:
+                    return
+                await asyncio.sleep(0.5)
             else:
                 if not owned:
                     log.warning("lease_lost", run=str(claimed.run_id), job=claimed.job)
@@ -282,12 +288,12 @@ class Runner:
             return
         try:
             await self.store.append_logs(lines)
-        except DatabaseAwayError:
-            attempt.log.put_back(lines)
-            raise
-        except Exception:
+        except NOT_KEPT:
             # Lines that PostgreSQL refuses are in the daemon's log; the run goes on.
             log.exception("run_log_refused", run=str(attempt.claimed.run_id))
+        except Exception:
+            attempt.log.put_back(lines)
+            raise
 
     async def _dispatch(self) -> None:
         """Claim what is ready, here or left by others, until the drain."""

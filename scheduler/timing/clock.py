@@ -23,13 +23,14 @@ from apscheduler.triggers.base import BaseTrigger
 
 from scheduler.db.entries import EntryStore, Pause, Remembered
 from scheduler.db.runs import Fire, Mark
-from scheduler.entry import Entry, Schedule
+from scheduler.entry import CatchUp, Entry, Schedule
 from scheduler.errors import DatabaseAwayError
 from scheduler.run import Trigger
 from scheduler.running.fires import fire_on_clock
 from scheduler.running.runner import Runner
 from scheduler.timing.cron import Cron
 from scheduler.timing.due import MOST_MISSED_ROWS, Owed, owed
+from scheduler.timing.values import written
 
 TICK = 1.0
 """Seconds between ticks, which see changes of the machine's clock, suspends, and others' pauses."""
@@ -336,7 +337,10 @@ def _rows(entry: Entry, split: Owed) -> list[Fire]:
         )
         for fire in fires
     ]
-    why = f"no daemon was there to run it (catch_up: {entry.catch_up})"
+    why = f"no daemon was there to run it (catch_up: {entry.catch_up}"
+    if entry.catch_up is not CatchUp.NONE:
+        why += f", within {written(entry.catch_up_window)}"
+    why += ")"
     if len(split.missed) > MOST_MISSED_ROWS:
         return [_summary(entry, split.missed, Trigger.CATCH_UP, "missed", why), *rows]
     missed = [_summary(entry, [fire], Trigger.CATCH_UP, "missed", why) for fire in split.missed]

@@ -48,6 +48,10 @@ T = TypeVar("T")
 MAX_ENTRIES: Final = 10_000
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)*")
 _MAX_NAME: Final = 100
+# What stands at these places under /api/v1/workers/ and /api/v1/jobs/ is not a job.
+_TAKEN: Final = re.compile(
+    r"health|runs/.+|orchestration/(health|project/.+)|.+/(trigger|pause|resume)"
+)
 _UTC: Final = ZoneInfo("UTC")
 _SECOND: Final = timedelta(seconds=1)
 _DAY: Final = timedelta(days=1)
@@ -154,6 +158,9 @@ class _Reader:
                     f"{shown(name)} is not a name; allowed are lower-case letters, digits, - and _,"
                     f" with / between parts, up to {_MAX_NAME} characters"
                 )
+                self._problems.add(line, ("jobs",), message)
+            elif _TAKEN.fullmatch(name):
+                message = f"{shown(name)} is the end of another route's path; choose another name"
                 self._problems.add(line, ("jobs",), message)
             if (entry := self._map(jobs.items[name], ("jobs", name))) is not None:
                 entries[name] = self._entry(name, line, entry, timezone)

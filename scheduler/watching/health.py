@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from time import monotonic
@@ -183,8 +183,11 @@ class Health:
                 known.last_success_at,
                 f"unavailable, the database lacks {', '.join(lacking)}",
             )
-        if known.running:
-            return JobState(State.RUNNING, known.last_success_at)
+        state = self._past_of(entry, known)
+        # Why it was unwell stays true until the run that is going on has ended well.
+        return replace(state, state=State.RUNNING) if known.running else state
+
+    def _past_of(self, entry: Entry, known: EntryState) -> JobState:
         failing = {Status.FAILED, Status.TIMED_OUT, Status.ABANDONED}
         if known.last_status in failing and known.failures:
             runs = "run" if known.failures == 1 else f"{known.failures} runs"

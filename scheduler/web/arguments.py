@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from scheduler.job import Params
-from scheduler.params import ParamsError, change_params
+from scheduler.params import ParamsError, change_params, own_names
 from scheduler.web.answers import Refusal, short
 from scheduler.web.body import refuse_twice
 
@@ -76,7 +77,15 @@ def idempotency_key(headers: Mapping[str, str]) -> str | None:
     return key
 
 
-def params_of(base: Params, query: Mapping[str, str], body: Mapping[str, JsonValue]) -> Params:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The parameters of one run, and which of them the caller gave."""
+
+    params: Params
+    names: Collection[str]
+
+
+def params_of(base: Params, query: Mapping[str, str], body: Mapping[str, JsonValue]) -> Asked:
     """The entry's parameters with those that the caller gives; camelCase or snake_case alike."""
     given: dict[str, object] = dict(query)
     for name, value in body.items():
@@ -86,7 +95,7 @@ def params_of(base: Params, query: Mapping[str, str], body: Mapping[str, JsonVal
     if len(given) > MOST_PARAMS:
         raise Refusal(422, f"{len(given)} parameters are given; {MOST_PARAMS} may be")
     try:
-        return change_params(base, given)
+        return Asked(change_params(base, given), own_names(type(base), given))
     except ParamsError as error:
         raise _refusal(
             (".".join(map(str, problem.path)), problem.message) for problem in error.problems

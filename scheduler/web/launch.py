@@ -11,10 +11,10 @@ from aiohttp import web
 from scheduler.db.runs import Run
 from scheduler.entry import Entry
 from scheduler.errors import DatabaseAwayError
-from scheduler.job import Params
 from scheduler.run import Status, Trigger
 from scheduler.running.fires import fire_by_hand
 from scheduler.web.answers import Refusal, answer
+from scheduler.web.arguments import Asked
 from scheduler.web.front import DATABASE_AWAY
 from scheduler.web.keys import DAEMON, Daemon
 from scheduler.web.record import Caller
@@ -37,7 +37,7 @@ class Wish:
 
 
 async def launch(
-    request: web.Request, entry: Entry, params: Params, trigger: Trigger, wish: Wish
+    request: web.Request, entry: Entry, asked: Asked, trigger: Trigger, wish: Wish
 ) -> web.Response:
     """Raises `Refusal` for every end that is not a success."""
     daemon = request.app[DAEMON]
@@ -46,12 +46,13 @@ async def launch(
         raise Refusal(503, f"no runs are taken now: {reason}", headers={"Retry-After": "5"})
     fire = fire_by_hand(
         entry,
-        params,
+        asked.params,
         trigger=trigger,
         now=daemon.now(),
         requested_by=caller.name,
         reason=wish.reason,
         idempotency_key=wish.idempotency_key,
+        asked=asked.names,
     )
     [fired] = await daemon.runner.fire([fire])
     if fired.outcome == "busy":

@@ -297,9 +297,37 @@ async def test_run_in_this_process_is_recorded(database: str, tmp_path: Path) ->
         assert await connection.fetchval("SELECT trigger FROM lamplighter.runs") == "cli"
 
 
+async def test_check_tells_of_every_setting_and_what_is_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(QUIET)
+    checked = await command(
+        "check", "--json", cwd=tmp_path, PORT="99999", LOG_LEVEL="loud", CRON_SECRET="a\nb"
+    )
+    assert checked.code == 1
+    errors = {error["key"]: error["message"] for error in json.loads(checked.out)["errors"]}
+    assert set(errors) == {"PORT", "LOG_LEVEL"}
+    checked = await command("check", cwd=tmp_path, CRON_SECRET="a\nb")
+    assert "environment: CRON_SECRET: may hold only printable ASCII" in checked.err
+
+
+async def test_what_answers_but_is_no_lamplighter(tmp_path: Path) -> None:
+    async def one(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\n[1]")
+        writer.close()
+
+    async with await asyncio.start_server(one, "127.0.0.1", 0) as server:
+        port = str(server.sockets[0].getsockname()[1])
+        for words in (("history",), ("trigger", "x"), ("pause", "x", "--reason", "r")):
+            asked = await command(*words, cwd=tmp_path, PORT=port)
+            assert asked.code == 1
+            assert "is no lamplighter" in asked.err
+            assert "Traceback" not in asked.err
+
+
 async def test_commands_to_a_running_daemon(database: str, tmp_path: Path) -> None:
-    async with daemon(tmp_path, QUIET, DATABASE_URL=database) as one:
+    schedule = QUIET.replace("}}", '}, night/sweep: {job: cleanup, cron: "0 0 1 1 *"}}')
+    async with daemon(tmp_path, schedule, DATABASE_URL=database) as one:
         await one.until_ready()
+        assert "no_secret_set" in one.log.read_text()
         here = {"PORT": one.url.rpartition(":")[2]}
         ran = await command("trigger", "cleanup", "--json", cwd=tmp_path, **here)
         assert ran.code == 0, ran.err
@@ -308,6 +336,14 @@ async def test_commands_to_a_running_daemon(database: str, tmp_path: Path) -> No
         _, job = await one.call("/api/v1/jobs/cleanup")
         assert job["paused"]["reason"] == "later"
         assert (await command("resume", "cleanup", cwd=tmp_path, **here)).code == 0
+        for words in (("pause", "night/sweep", "--reason", "r"), ("resume", "night/sweep")):
+            done = await command(*words, cwd=tmp_path, **here)
+            assert done.code == 0, done.err
+        assert (await command("trigger", "night/sweep", cwd=tmp_path, **here)).code == 0
+        wrong = await command(
+            "trigger", "cleanup", "--param", "events_days=0", cwd=tmp_path, **here
+        )
+        assert wrong.err.count("out of range") == 1
         listed = await command("history", "cleanup", cwd=tmp_path, **here)
         assert "succeeded" in listed.out
         _, activity = await one.call("/api/v1/activity")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from scheduler.entry import Overlap, Retry
-from scheduler.errors import PermanentError
+from scheduler.errors import DatabaseAwayError, PermanentError
 from scheduler.job import Done, JobContext, Outcome, RetryLater, Skipped
 from scheduler.run import Status, Trigger
+from scheduler.running.fires import fire_on_clock
 from tests.support.machine import (
     START,
     ManualTime,
@@ -386,3 +388,107 @@ async def test_a_connection_cut_in_mid_transaction_is_a_failed_attempt(database:
         assert (run.status, run.attempt) == (Status.SUCCEEDED, 2)
         first, _ = await one.store.attempts(run.id)
         assert "terminat" in (first.error_message or "")
+
+
+async def test_what_failed_before_it_heard_of_its_cancellation_is_not_attempted_again(
+    database: str,
+) -> None:
+    may_fail = asyncio.Event()
+
+    async def work(_ctx: JobContext, _params: NoParams) -> Outcome:
+        await may_fail.wait()
+        raise ValueError("not that")
+
+    retry = Retry(attempts=3, backoff=timedelta(0), max_backoff=timedelta(0))
+    async with machine(database, work, entries=[entry(retry=retry)]) as one:
+        fired = await one.by_hand()
+        # As another replica does it: the one that runs it hears of it at its next heartbeat.
+        assert await one.store.cancel(fired.run_id, START, "by somebody") == Status.RUNNING
+        may_fail.set()
+        run = await one.ended(fired)
+        assert (run.status, run.attempt) == (Status.CANCELLED, 1)
+        assert (run.error_type, run.error_message) == ("Cancelled", "by somebody")
+        assert run.finished_at == START
+        assert run.next_attempt_at is None
+
+
+async def test_what_succeeded_before_it_heard_of_its_cancellation_has_no_error(
+    database: str,
+) -> None:
+    stage = Stage()
+    async with machine(database, stage) as one:
+        fired = await one.by_hand()
+        await stage.begin()
+        await one.store.cancel(fired.run_id, START, "by somebody")
+        stage.may_end.set()
+        run = await one.ended(fired)
+        assert (run.status, run.error_type, run.error_message) == (Status.SUCCEEDED, None, None)
+
+
+async def test_a_database_that_cuts_every_connection_fails_no_run_that_succeeded(
+    database: str,
+) -> None:
+    async def work(ctx: JobContext, _params: NoParams) -> Outcome:
+        ctx.log.info("worked")
+        return Done({})
+
+    cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+    fired = []
+    often = [entry(retry=replace(NO_WAIT, attempts=20))]
+    async with machine(database, work, entries=often) as one, connect(database) as killer:
+        for number in range(30):
+            await killer.execute(f"{cut} AND datname = current_database()")
+            try:
+                fired.append(await one.by_hand())
+            except DatabaseAwayError:
+                continue
+            await asyncio.sleep(0.001 * number)
+        assert len(fired) > 5
+        for each in fired:
+            if each.outcome == "busy":
+                continue
+            run = await one.ended(each)
+            assert run.status == Status.SUCCEEDED, run.error_message
+            lines = await one.store.log_lines(run.id)
+            events = [line.event for line in lines if line.attempt == run.attempt]
+            assert events == ["attempt_started", "worked", "attempt_ended"]
+
+
+async def test_a_statement_that_ends_with_the_runs_time_is_a_timeout(database: str) -> None:
+    async def work(ctx: JobContext, _params: NoParams) -> Outcome:
+        # It asks for a connection when there is none left to be had.
+        async with ctx.db.transaction(), ctx.db.transaction():
+            return Done({})
+
+    quick = [entry(timeout=timedelta(seconds=1), retry=Retry(attempts=1))]
+    async with machine(database, work, entries=quick, max_concurrent_runs=1) as one:
+        run = await one.ended(await one.by_hand())
+        assert (run.status, run.error_type) == (Status.TIMED_OUT, "Timeout")
+
+
+async def test_a_fire_that_waits_for_its_jitter_keeps_nobody_from_running_the_job(
+    database: str,
+) -> None:
+    now = ManualTime()
+    late = entry(jitter=timedelta(minutes=30), cron="0 * * * *")
+    async with machine(database, at_once, entries=[late], now=now) as one:
+        fire = fire_on_clock(late, START, trigger=Trigger.SCHEDULE, dice=0.5)
+        [waiting] = await one.runner.fire([fire])
+        assert waiting.outcome == "queued"
+        by_hand = await one.ended(await one.by_hand())
+        assert by_hand.status == Status.SUCCEEDED
+        now.move(minutes=16)
+        assert (await one.ended(waiting)).status == Status.SUCCEEDED
+
+
+async def test_a_pause_ends_what_waits_for_its_jitter(database: str) -> None:
+    now = ManualTime()
+    late = entry(jitter=timedelta(minutes=30), cron="0 * * * *")
+    async with machine(database, at_once, entries=[late], now=now) as one:
+        [waiting] = await one.runner.fire(
+            [fire_on_clock(late, START, trigger=Trigger.SCHEDULE, dice=0.5)]
+        )
+        await one.entries.pause("work", clock=now(), until=None, who="ann", reason="repairs")
+        run = await one.ended(waiting)
+        assert (run.status, run.attempt) == (Status.SKIPPED, 0)
+        assert run.data == {"reason": "paused by ann: repairs"}

@@ -19,7 +19,7 @@ import asyncpg
 from scheduler.db import catalog
 from scheduler.db.pools import prepare_connection
 from scheduler.errors import LeaseLostError
-from scheduler.job import Connection, Done, Job, JobContext
+from scheduler.job import Connection, Done, Explanation, Job, JobContext
 from scheduler.sql import load_sql
 
 SQL = {column: load_sql(__file__, events_time=column) for column in ("timestamp", "created_at")}
@@ -137,7 +137,38 @@ class Product:
         **params: object,
     ) -> dict[str, Any]:
         """Run the job as it would be for `scheduled_for`, and give the answer's `data`."""
-        ctx = JobContext(
+        ctx = self.context(
+            scheduled_for,
+            now=now,
+            zone=zone,
+            scheduled_jobs=scheduled_jobs,
+            progress=progress,
+            commits_left=commits_left,
+            log=log,
+        )
+        outcome = await job.run(ctx, job.params.model_validate(params))
+        assert isinstance(outcome, Done)
+        return dict(outcome.data)
+
+    async def explain(
+        self, job: Job[Any], slug: str, scheduled_for: datetime = MIDNIGHT, **params: object
+    ) -> Explanation:
+        assert job.explain is not None
+        ctx = self.context(scheduled_for)
+        return await job.explain(ctx, job.params.model_validate(params), slug)
+
+    def context(
+        self,
+        scheduled_for: datetime = MIDNIGHT,
+        *,
+        now: datetime = NOW,
+        zone: ZoneInfo = UTC_ZONE,
+        scheduled_jobs: frozenset[str] = frozenset(),
+        progress: Callable[[int, int | None], None] = lambda done, total: None,
+        commits_left: int | None = None,
+        log: Log | None = None,
+    ) -> JobContext:
+        return JobContext(
             run_id=uuid4(),
             job="job-under-test",
             attempt=1,
@@ -150,9 +181,6 @@ class Product:
             log=log or Log(),
             progress=progress,
         )
-        outcome = await job.run(ctx, job.params.model_validate(params))
-        assert isinstance(outcome, Done)
-        return dict(outcome.data)
 
 
 @asynccontextmanager

@@ -257,6 +257,9 @@ jobs:
         ("jobs:\n  ../a: {job: cleanup, cron: '@daily'}", 2, "jobs", "'../a' is not a name"),
         ('jobs:\n  "a\\n": {job: cleanup, cron: "@daily"}', 2, "jobs", "'a\\n' is not a name"),
         (f"jobs:\n  {'a' * 101}: {{job: cleanup, cron: '@daily'}}", 2, "jobs", "is not a name"),
+        ("jobs:\n  health: {job: cleanup, cron: '@daily'}", 2, "jobs", "another route's path"),
+        ("jobs:\n  runs/x: {job: cleanup, cron: '@daily'}", 2, "jobs", "another route's path"),
+        ("jobs:\n  a/pause: {job: cleanup, cron: '@daily'}", 2, "jobs", "another route's path"),
         # the job
         ("jobs:\n  weekly: {cron: '@weekly'}", 2, "jobs.weekly.job", "is missing; there is no job"),
         ("jobs:\n  clean-up: {cron: '@weekly'}", 2, "jobs.clean-up.job", "did you mean 'cleanup'"),

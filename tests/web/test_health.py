@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 from scheduler.entry import Retry
 from scheduler.job import JobContext, Outcome
-from tests.support.machine import START, NoParams
+from scheduler.run import Trigger
+from scheduler.running.fires import fire_on_clock
+from tests.support.machine import START, NoParams, Stage, Work
 from tests.web.site import OpenSite, scheduled
 
 
@@ -113,3 +116,32 @@ async def test_what_is_not_there_is_404_in_the_usual_form(site: OpenSite) -> Non
     assert len(answer.text) < 300
     for path in ("/", "/favicon.ico", "/livez/", "/LIVEZ", "/%2e%2e/etc/passwd"):
         assert (await one.call(path, secret=None)).status == 404, path
+
+
+async def test_a_failing_job_stays_so_whatever_is_skipped_cancelled_or_begun_after_it(
+    site: OpenSite,
+) -> None:
+    stage = Stage()
+    works: list[Work] = [fail, stage]
+
+    async def work(ctx: JobContext, params: NoParams) -> Outcome:
+        return await works.pop(0)(ctx, params)
+
+    one = await site({"work": work}, entries=[scheduled("work", retry=Retry(attempts=1))])
+
+    async def reasons() -> list[str]:
+        one.daemon.health._read_at = float("-inf")
+        return list((await one.call("/health", secret=None)).body["reasons"])
+
+    assert (await one.work("work")).status == 500
+    assert await reasons() == ["work: last run failed"]
+    second = await one.work("work?wait=0")
+    await stage.begin()
+    assert await reasons() == ["work: last run failed"]
+    job = (await one.admin("/api/v1/jobs/work")).body
+    assert job["state"] == "running"
+    await one.admin(f"/api/v1/runs/{second.body['runId']}/cancel", "POST")
+    assert (await one.work("work?wait=0")).status in {202, 409}
+    skipped = fire_on_clock(one.machine.entry("work"), START, trigger=Trigger.SCHEDULE)
+    await one.machine.runner.fire([replace(skipped, final_status="skipped")])
+    assert await reasons() == ["work: last run failed"]

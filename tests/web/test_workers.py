@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -479,3 +480,25 @@ async def test_what_a_handler_did_not_foresee_is_500_without_its_text(site: Open
     assert answer.status == 500
     assert "hunter2" not in answer.text
     assert answer.error == "the daemon failed to answer this; its log says why"
+
+
+async def test_a_repeated_call_is_the_same_after_the_schedules_own_params_changed(
+    site: OpenSite,
+) -> None:
+    one = await site()
+    first = await one.work("count?events_days=40", headers={"Idempotency-Key": "k"})
+    entry = one.machine.runner.schedule.entries["count"]
+    changed = replace(entry, params=CountParams(days=7))
+    schedule = replace(one.machine.runner.schedule, entries={"count": changed})
+    one.machine.runner.schedule = one.machine.clock.schedule = schedule
+    again = await one.work("count?eventsDays=40", headers={"Idempotency-Key": "k"})
+    assert (again.status, again.body["runId"]) == (200, first.body["runId"])
+    other = await one.work("count?eventsDays=41", headers={"Idempotency-Key": "k"})
+    assert other.status == 422
+
+
+async def test_what_is_no_number_is_named_beside_everything_else(site: OpenSite) -> None:
+    one = await site()
+    answer = await one.work("count", json={"days": True, "events_days": 0, "dry_run": "perhaps"})
+    assert answer.status == 422
+    assert set(answer.body["fields"]) == {"days", "events_days", "dry_run"}

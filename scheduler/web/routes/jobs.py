@@ -60,8 +60,8 @@ async def trigger(request: web.Request) -> web.Response:
         idempotency_key=idempotency_key(request.headers),
         runs_at="/api/v1/runs/",
     )
-    params = params_of(entry.params, {}, body.params)
-    return await launch(request, entry, params, Trigger.ADMIN, wish)
+    asked = params_of(entry.params, {}, body.params)
+    return await launch(request, entry, asked, Trigger.ADMIN, wish)
 
 
 async def pause(request: web.Request) -> web.Response:

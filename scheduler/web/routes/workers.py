@@ -34,8 +34,8 @@ async def work(request: web.Request) -> web.Response:
         idempotency_key=idempotency_key(request.headers),
         runs_at="/api/v1/workers/runs/",
     )
-    params = params_of(entry.params, query, await read_object(request))
-    return await launch(request, entry, params, Trigger.HTTP, wish)
+    asked = params_of(entry.params, query, await read_object(request))
+    return await launch(request, entry, asked, Trigger.HTTP, wish)
 
 
 async def run(request: web.Request) -> web.Response:

@@ -1,3 +1,6 @@
+-- Laid anew whenever this file has changed, after the numbered ones. Daemons of the version before may
+-- be running beside this one, so a change keeps names, arguments and answers.
+
 -- How runs come to be and change hands. Each is one round trip and one commit, and safe against any
 -- number of daemons doing the same at the same moment. `clock` is the caller's now; leases are
 -- compared by this server's clock alone.
@@ -8,7 +11,7 @@
 -- (the same idempotency key was used within 24 h; run_id is that call's), conflict (it was used with
 -- other arguments).
 -- `marks` are the entries that are accounted for with these rows: [{job, watermark, pause_ended}].
-CREATE FUNCTION lamplighter.fire(
+CREATE OR REPLACE FUNCTION lamplighter.fire(
     fires jsonb, by_replica text, clock timestamptz, slots int, marks jsonb DEFAULT '[]')
 RETURNS TABLE (ordinal bigint, run_id uuid, outcome text)
 LANGUAGE plpgsql AS $$
@@ -77,8 +80,10 @@ BEGIN
             WHERE r.overlap_key = f.overlap_key AND r.status IN ('running', 'retrying');
             busy_id := active.id;
             IF busy_id IS NULL THEN
+                -- A fire whose jitter is not over yet does not keep anybody from running the job.
                 SELECT r.id INTO busy_id FROM lamplighter.runs r
                 WHERE r.overlap_key = f.overlap_key AND r.status = 'queued'
+                  AND (on_clock OR coalesce(r.next_attempt_at, clock) <= clock)
                 ORDER BY r.scheduled_for, r.seq LIMIT 1;
             END IF;
             waits_fire := EXISTS (
@@ -165,7 +170,7 @@ END
 $$;
 
 -- Takes up to `most` waiting runs whose time has come and whose key is free; `only` that one, if given.
-CREATE FUNCTION lamplighter.claim(
+CREATE OR REPLACE FUNCTION lamplighter.claim(
     by_replica text, clock timestamptz, most int, known_types text[], only_run uuid DEFAULT NULL)
 RETURNS SETOF lamplighter.runs
 LANGUAGE plpgsql AS $$
@@ -216,7 +221,7 @@ END
 $$;
 
 -- Raises LP001 unless this attempt still owns its run; until the caller's commit nobody takes it over.
-CREATE FUNCTION lamplighter.hold_lease(of_run uuid, of_attempt int) RETURNS void
+CREATE OR REPLACE FUNCTION lamplighter.hold_lease(of_run uuid, of_attempt int) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM lamplighter.runs r
