@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -141,7 +142,10 @@ async def test_a_failing_job_stays_so_whatever_is_skipped_cancelled_or_begun_aft
     job = (await one.admin("/api/v1/jobs/work")).body
     assert job["state"] == "running"
     await one.admin(f"/api/v1/runs/{second.body['runId']}/cancel", "POST")
-    assert (await one.work("work?wait=0")).status in {202, 409}
+    ended = await one.machine.runner.wait(UUID(second.body["runId"]), 20)
+    assert ended is not None
+    assert ended.status == "cancelled"
+    assert await reasons() == ["work: last run failed"]
     skipped = fire_on_clock(one.machine.entry("work"), START, trigger=Trigger.SCHEDULE)
     await one.machine.runner.fire([replace(skipped, final_status="skipped")])
     assert await reasons() == ["work: last run failed"]
