@@ -15,6 +15,10 @@ class PermanentError(JobError):
     """The run failed and trying again cannot help, so no further attempt is made."""
 
 
+class NotFoundError(PermanentError):
+    """What the run was asked to work on is not there; a route answers 404."""
+
+
 class MissingTablesError(PermanentError):
     """The database lacks tables or columns that the job needs."""
 

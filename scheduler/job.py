@@ -157,6 +157,12 @@ class Job(Generic[P]):
     params: type[P]
     needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Tables, with the columns, without which the job cannot run."""
+    path: str | None = None
+    """Where a worker route calls it, if not by its name: `orchestration/project/{project_id}`. What
+    is in braces are parameters, which then need a default of None."""
+    one_for: Callable[[P], str] | None = None
+    """What only one run at a time may work on, such as `project:{id}`, whichever job it is of; by
+    default one run of an entry at a time."""
     explain: Callable[[JobContext, P, str], Awaitable[Explanation]] | None = None
     """What the job would compute for the segment, funnel or cohort of that slug; changes nothing.
 

@@ -62,6 +62,25 @@ class Webhooks:
 
 
 @dataclass(frozen=True, slots=True)
+class GitHub:
+    """How repositories are read, and written to where somebody has approved that."""
+
+    api_url: str = "https://api.github.com"
+    """Without a slash at the end; of GitHub Enterprise, `https://HOST/api/v3`."""
+    token: SecretStr | None = None
+    app_id: str | None = None
+    app_private_key: SecretStr | None = None
+    """PEM; with `app_id` it makes tokens of an hour for each installation."""
+    write_token: SecretStr | None = None
+    encryption_key: SecretStr | None = None
+    """Opens the tokens that projects keep encrypted."""
+
+    @property
+    def configured(self) -> bool:
+        return bool(self.token or (self.app_id and self.app_private_key) or self.encryption_key)
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """A provider that is None is off."""
 
@@ -70,3 +89,4 @@ class Services:
     mailchimp: Mailchimp | None = None
     brevo: Brevo | None = None
     webhooks: Webhooks = field(default_factory=Webhooks)
+    github: GitHub = field(default_factory=GitHub)

@@ -20,7 +20,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from scheduler.errors import SettingsError
-from scheduler.services import Brevo, Mail, Mailchimp, MailerLite, Services, Webhooks
+from scheduler.services import Brevo, GitHub, Mail, Mailchimp, MailerLite, Services, Webhooks
 
 DEV_SECRET = "dev-admin-secret"  # noqa: S105 - published for use on loopback only, refused elsewhere
 PLACEHOLDERS = frozenset(
@@ -144,6 +144,19 @@ class Settings(BaseSettings):
     webhook_signing_key: SecretStr | None = None
     """Signs the webhooks of sequences."""
 
+    github_token: SecretStr | None = None
+    """Reads the repositories of projects that have no token of their own."""
+    github_app_id: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,100}$")
+    """With GITHUB_APP_PRIVATE_KEY, a GitHub App instead of a token."""
+    github_app_private_key: SecretStr | None = None
+    """The App's key, PEM."""
+    github_api_url: str = "https://api.github.com"
+    """GitHub's API; of GitHub Enterprise, `https://HOST/api/v3`."""
+    github_write_token: SecretStr | None = None
+    """Writes what was approved; without it the token that reads does."""
+    encryption_key: SecretStr | None = None
+    """Opens the tokens that projects keep encrypted: 64 hex digits, or any text."""
+
     @field_validator("trusted_proxies", "webhook_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -175,7 +188,9 @@ class Settings(BaseSettings):
                 raise ValueError("must be postgresql://user:password@host:port/database")
         return value
 
-    @field_validator("public_url", "mailerlite_api_url", "mailchimp_api_url", "brevo_api_url")
+    @field_validator(
+        "public_url", "mailerlite_api_url", "mailchimp_api_url", "brevo_api_url", "github_api_url"
+    )
     @classmethod
     def _url(cls, value: str | None) -> str | None:
         if value is None:
@@ -205,6 +220,8 @@ class Settings(BaseSettings):
             )
         if self.brevo_api_key and not self.brevo_list_id:
             raise ValueError("BREVO_LIST_ID: must be set where BREVO_API_KEY is")
+        if (self.github_app_id is None) != (self.github_app_private_key is None):
+            raise ValueError("GITHUB_APP_ID: must be set together with GITHUB_APP_PRIVATE_KEY")
         return self
 
     @property
@@ -269,6 +286,14 @@ class Settings(BaseSettings):
             brevo=brevo,
             webhooks=Webhooks(
                 frozenset(host.lower() for host in self.webhook_hosts), self.webhook_signing_key
+            ),
+            github=GitHub(
+                self.github_api_url,
+                self.github_token,
+                self.github_app_id,
+                self.github_app_private_key,
+                self.github_write_token,
+                self.encryption_key,
             ),
         )
 

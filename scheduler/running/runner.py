@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 from uuid import UUID
@@ -88,6 +89,7 @@ class Runner:
             return await self._fire(fires, marks)
 
     async def _fire(self, fires: Sequence[Fire], marks: Sequence[Mark]) -> list[Fired]:
+        fires = [self._keyed(fire) for fire in fires]
         slots = min(self._free(), len(fires))
         fired = await self.store.fire(fires, self._now(), slots, marks)
         for fire, result in zip(fires, fired, strict=True):
@@ -171,6 +173,13 @@ class Runner:
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+
+    def _keyed(self, fire: Fire) -> Fire:
+        """What the job says that only one run may work on takes the place of the entry's name."""
+        job = self._jobs[fire.job_type].job
+        if job.one_for is None:
+            return fire
+        return replace(fire, overlap_key=job.one_for(job.params.model_validate(dict(fire.params))))
 
     def _free(self) -> int:
         if not self._accepting:

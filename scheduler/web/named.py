@@ -1,8 +1,10 @@
-"""Which entry or job a name in a path means."""
+"""Which entry or job a name in a path means, and which parameters stand in the name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -26,6 +28,22 @@ def entry_called(daemon: Daemon, name: str) -> Entry:
     if name in daemon.jobs:
         return daemon.runner.entry_of(name, name)
     raise Refusal(404, f"there is no job called {short(name)!r}")
+
+
+def work_asked(request: web.Request) -> tuple[Entry, Mapping[str, str]]:
+    """The entry that a worker route's path means, with the parameters in it. Raises a 404."""
+    daemon, name = request.app[DAEMON], request.match_info["name"]
+    for job, kind in daemon.jobs.items():
+        if kind.job.path and (found := _pattern(kind.job.path).fullmatch(name)):
+            return entry_called(daemon, job), found.groupdict()
+        if kind.job.path and name == job and name not in daemon.clock.schedule.entries:
+            raise Refusal(404, f"{short(name)} is called at {kind.job.path}")
+    return entry_called(daemon, name), {}
+
+
+@lru_cache(maxsize=100)
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(path)))
 
 
 def entry_asked(request: web.Request) -> Entry:

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
+from pydantic.alias_generators import to_camel
 
 from scheduler.entry import Entry
 from scheduler.web.auth import Access
 from scheduler.web.keys import Daemon
 from scheduler.web.named import all_names, entry_called
-from scheduler.web.route import Route
+from scheduler.web.route import PARAMETER, Route
 from scheduler.web.schemas import ERRORS, PARAMETERS, SCHEMAS, SECRETS
 from scheduler.web.views import params_schema
 
@@ -23,7 +24,7 @@ def openapi(routes: Iterable[Route], daemon: Daemon) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         for path, entry in _paths(route, daemon):
-            operation = _operation(route, entry, schemas)
+            operation = _operation(route, path, entry, schemas)
             paths.setdefault(path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -49,18 +50,24 @@ def _paths(route: Route, daemon: Daemon) -> Iterator[tuple[str, Entry | None]]:
         yield path, None
         return
     for name in all_names(daemon):
-        yield path.replace("{name}", name), entry_called(daemon, name)
+        entry = entry_called(daemon, name)
+        own = daemon.jobs[entry.job].job.path
+        by_name = own is None or name in daemon.clock.schedule.entries
+        yield path.replace("{name}", name if by_name else str(own)), entry
 
 
-def _operation(route: Route, entry: Entry | None, schemas: dict[str, Any]) -> dict[str, Any]:
+def _operation(
+    route: Route, path: str, entry: Entry | None, schemas: dict[str, Any]
+) -> dict[str, Any]:
     words = [route.method.lower(), *re.findall(r"\w+", route.documented_path)]
     if entry is not None:
         words = [route.method.lower(), "run", *re.findall(r"\w+", entry.name)]
+    in_path = PARAMETER.findall(path)
     operation: dict[str, Any] = {
         "operationId": "_".join(words),
         "summary": f"Run {entry.name}" if entry else route.summary,
         "parameters": [
-            *(_parameter("path", name, {"type": "string"}) for name in _in_path(route, entry)),
+            *(_parameter("path", name, {"type": "string"}) for name in in_path),
             *(_parameter("query", name, dict(schema)) for name, schema in route.query.items()),
             *(_parameter("header", name, dict(schema)) for name, schema in route.headers.items()),
         ],
@@ -74,15 +81,12 @@ def _operation(route: Route, entry: Entry | None, schemas: dict[str, Any]) -> di
         operation["parameters"] += [
             _parameter("query", field, {"$ref": f"#/components/schemas/{name}/properties/{field}"})
             for field in schemas[name].get("properties", {})
+            if field not in {to_camel(parameter) for parameter in in_path}
         ]
         operation["requestBody"] = _body(name)
     elif route.body is not None:
         operation["requestBody"] = _body(_model(route.body, schemas))
     return operation
-
-
-def _in_path(route: Route, entry: Entry | None) -> list[str]:
-    return [name for name in route.parameters if entry is None or name != "name"]
 
 
 def _answers(route: Route) -> dict[int, str]:

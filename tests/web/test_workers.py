@@ -10,9 +10,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from scheduler.entry import Retry
-from scheduler.job import JobContext, Outcome, Skipped
+from scheduler.errors import NotFoundError
+from scheduler.job import Done, Job, JobContext, Outcome, Params, Skipped
 from scheduler.run import Status
 from tests.support.machine import NoParams, Stage
 from tests.web.site import CountParams, OpenSite, scheduled
@@ -502,3 +504,65 @@ async def test_what_is_no_number_is_named_beside_everything_else(site: OpenSite)
     answer = await one.work("count", json={"days": True, "events_days": 0, "dry_run": "perhaps"})
     assert answer.status == 422
     assert set(answer.body["fields"]) == {"days", "events_days", "dry_run"}
+
+
+class OfProject(Params):
+    project_id: str | None = None
+    period_hours: int = Field(24, ge=1, le=2160)
+
+
+async def look(_ctx: JobContext, params: OfProject) -> Outcome:
+    if params.project_id == "gone":
+        raise NotFoundError("there is no project gone")
+    return Done(params.model_dump(by_alias=True))
+
+
+AT_A_PROJECT: Job[Any] = Job(
+    run=look,
+    params=OfProject,
+    path="projects/{project_id}/look",
+    one_for=lambda params: f"project:{params.project_id}",
+)
+
+
+async def test_a_job_may_be_called_at_a_path_that_holds_its_parameters(site: OpenSite) -> None:
+    one = await site({"look": AT_A_PROJECT})
+    answer = await one.work("projects/p%2D1/look?periodHours=5", "GET")
+    assert (answer.status, answer.body["data"]) == (200, {"projectId": "p-1", "periodHours": 5})
+    answer = await one.work("projects/gone/look")
+    assert (answer.status, answer.error) == (404, "there is no project gone")
+    assert answer.body["runId"]
+    assert (await one.work("projects/x/look?projectId=y")).status == 422
+    assert (await one.work("projects/x/look?periodHours=0")).status == 422
+    assert (await one.work("projects/a/b/look")).status == 404
+
+
+async def test_only_one_run_at_a_time_works_on_one_thing(site: OpenSite) -> None:
+    stage = Stage()
+
+    async def wait(ctx: JobContext, _params: OfProject) -> Outcome:
+        return await stage(ctx, NoParams())
+
+    slow: Job[Any] = Job(
+        run=wait,
+        params=OfProject,
+        path="projects/{project_id}",
+        one_for=lambda params: f"project:{params.project_id}",
+    )
+    one = await site({"slow": slow, "look": AT_A_PROJECT}, entries=[])
+    first = await one.work("projects/a?wait=0")
+    await stage.begin()
+    for busy in ("projects/a", "projects/a/look"):
+        answer = await one.work(busy)
+        assert (answer.status, answer.body["runId"]) == (409, first.body["runId"])
+    assert (await one.work("projects/b/look")).status == 200
+    by_name = await one.work("slow")
+    assert (by_name.status, by_name.error) == (404, "slow is called at projects/{project_id}")
+    paths = (await one.call("/openapi.json", secret=None)).body["paths"]
+    called = paths["/api/v1/workers/projects/{project_id}/look"]["post"]
+    assert next((each["in"], each["name"]) for each in called["parameters"]) == (
+        "path",
+        "project_id",
+    )
+    assert "/api/v1/workers/look" not in paths
+    stage.may_end.set()

@@ -16,9 +16,9 @@ from scheduler.web.arguments import (
     take_wait,
 )
 from scheduler.web.auth import Access
-from scheduler.web.body import read_object, read_query
+from scheduler.web.body import read_object, read_query, refuse_twice
 from scheduler.web.launch import Wish, launch
-from scheduler.web.named import entry_asked
+from scheduler.web.named import work_asked
 from scheduler.web.route import Route
 from scheduler.web.routes.runs import run_asked
 from scheduler.web.views import run_view
@@ -26,7 +26,7 @@ from scheduler.web.views import run_view
 
 async def work(request: web.Request) -> web.Response:
     """Query and body are the job's parameters; `wait` and `reason` in the query are ours."""
-    entry = entry_asked(request)
+    entry, in_path = work_asked(request)
     query = read_query(request)
     wish = Wish(
         wait=take_wait(query),
@@ -34,7 +34,10 @@ async def work(request: web.Request) -> web.Response:
         idempotency_key=idempotency_key(request.headers),
         runs_at="/api/v1/workers/runs/",
     )
-    asked = params_of(entry.params, query, await read_object(request))
+    for name in in_path:
+        if name in query:
+            refuse_twice(name)
+    asked = params_of(entry.params, {**query, **in_path}, await read_object(request))
     return await launch(request, entry, asked, Trigger.HTTP, wish)
 
 
