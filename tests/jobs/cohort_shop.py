@@ -55,10 +55,10 @@ class Shop:
             banned=[person.banned for person in self.people],
         )
         await self.more_events(*self.events)
-        names = ("users", "statuses", "cents", "currencies", "invoiced", "paid")
-        await self.sql.add_invoices(pool, **_columns(names, self.invoices))
-        names = ("users", "actions", "reasons", "times")
-        await self.sql.add_history(pool, **_columns(names, self.history))
+        paid = ("users", "statuses", "cents", "currencies", "invoiced", "paid")
+        await self.sql.add_invoices(pool, **_columns(paid, self.invoices))
+        told = ("users", "actions", "reasons", "times")
+        await self.sql.add_history(pool, **_columns(told, self.history))
 
     async def more_events(self, *events: tuple[str, UUID | None, datetime]) -> None:
         await self.sql.add_events(
