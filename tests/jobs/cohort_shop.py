@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import random
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -166,6 +168,7 @@ def slowly(shop: Shop, asked: Asked, at: datetime, zone: ZoneInfo) -> Mapping[st
     def day_of(moment: datetime) -> date:
         return moment.astimezone(zone).date()
 
+    @cache
     def key(day: date) -> str:
         return day.strftime(KEYS[asked.granularity])
 
@@ -203,12 +206,13 @@ def slowly(shop: Shop, asked: Asked, at: datetime, zone: ZoneInfo) -> Mapping[st
         if moments and min(moments) < at:
             joined[person.id] = min(moments)
 
-    doings = [(kind, user, key(day_of(moment))) for kind, user, moment in shop.events]
-    paid_in = [
-        (user, cents, key(day_of(paid or invoiced)))
-        for user, status, cents, currency, invoiced, paid in shop.invoices
-        if status == "paid" and (currency or "usd").lower() == asked.currency
-    ]
+    doings: dict[str, list[tuple[str, UUID | None]]] = defaultdict(list)
+    for kind, user, moment in shop.events:
+        doings[key(day_of(moment))].append((kind, user))
+    payments: dict[str, list[tuple[UUID, int]]] = defaultdict(list)
+    for payer, status, cents, currency, invoiced, paid in shop.invoices:
+        if status == "paid" and (currency or "usd").lower() == asked.currency:
+            payments[key(day_of(paid or invoiced))].append((payer, cents))
     result: dict[str, Any] = {}
     for number, cohort in enumerate(keys):
         members = {user for user, moment in joined.items() if key(day_of(moment)) == cohort}
@@ -218,13 +222,9 @@ def slowly(shop: Shop, asked: Asked, at: datetime, zone: ZoneInfo) -> Mapping[st
         followed = keys[number : first + 400]
         total = 0
         for place, period in enumerate(followed):
-            events = [
-                (kind, user) for kind, user, when in doings if when == period and user in members
-            ]
+            events = [(kind, user) for kind, user in doings[period] if user in members]
             active = {user for _, user in events}
-            cents = sum(
-                cents for user, cents, when in paid_in if when == period and user in members
-            )
+            cents = sum(cents for payer, cents in payments[period] if payer in members)
             total += cents
             if asked.metric == "retention" and place == 0:
                 values.append(100)
