@@ -62,6 +62,14 @@ class Shop:
         told = ("users", "actions", "reasons", "times")
         await self.sql.add_history(pool, **_columns(told, self.history))
 
+    async def read(self) -> None:
+        """Take over what is in the database."""
+        pool = self.product.pool
+        self.people = [Person(*row) async for row in self.sql.people(pool)]
+        self.events = [tuple(row) async for row in self.sql.events(pool)]
+        self.invoices = [tuple(row) async for row in self.sql.invoices(pool)]
+        self.history = [tuple(row) async for row in self.sql.history(pool)]
+
     async def more_events(self, *events: tuple[str, UUID | None, datetime]) -> None:
         await self.sql.add_events(
             self.product.pool, **_columns(("types", "users", "times"), events)

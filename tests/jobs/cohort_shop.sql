@@ -62,3 +62,15 @@ CREATE TRIGGER edit_last AFTER UPDATE OF cohort_data ON analytics_cohorts
 
 -- name: drop_invoices#
 DROP TABLE invoice_cache;
+
+-- name: people
+SELECT id, created_at, subscription_tier, is_banned FROM app_users;
+
+-- name: events
+SELECT event_type, user_id, {events_time} AS at FROM analytics_events;
+
+-- name: invoices
+SELECT user_id, status, amount_cents, currency, invoice_date, paid_at FROM invoice_cache;
+
+-- name: history
+SELECT user_id, action, reason, created_at FROM subscription_history;

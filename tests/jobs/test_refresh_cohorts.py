@@ -12,11 +12,13 @@ from typing import Any
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+import asyncpg
 import pytest
 
 from jobs.analytics.cohorts import MOST_PERIODS, read_cohort, read_window
 from jobs.analytics.periods import Granularity
 from jobs.refresh_cohorts import RefreshCohorts, job
+from scheduler.db.product import lay_demo
 from scheduler.errors import JobError, LeaseLostError
 from scheduler.job import JobContext
 from tests.jobs.cohort_shop import GENERATION, Asked, Person, Shop, randomly, slowly, utc
@@ -105,6 +107,29 @@ async def compare(shop: Shop, zone: str, cumulative: bool) -> None:
         assert told["cohorts"][slug] == {"cohorts": len(sizes), "size": sum(sizes)}
         values += sum(len(entry["periods"]) for entry in right.values())
     assert values > 1_500
+
+
+async def test_the_cohorts_of_the_sample_data(shop: Product, database: str) -> None:
+    at = utc(2026, 11, 24, 9, 30)
+    connection = await asyncpg.connect(database, timeout=10, command_timeout=50)
+    try:
+        await lay_demo(connection, now=at, users=1_000)
+    finally:
+        await connection.close()
+    told = await shop.run(job, at)
+    assert (told["refreshed"], told["errors"]) == (3, 0)
+    made = Shop(shop)
+    await made.read()
+    asked = {
+        "weekly-retention": Asked("signup_date", "week", "retention"),
+        "monthly-revenue": Asked("signup_date", "month", "revenue"),
+        "subscription-retention": Asked("subscription_start", "week", "retention"),
+    }
+    for slug, definition in asked.items():
+        right = slowly(made, definition, at, UTC_ZONE)
+        assert await made.shown(slug) == {
+            key: (entry["size"], entry["periods"]) for key, entry in right.items()
+        }
 
 
 def person(created_at: datetime, **columns: Any) -> Person:
