@@ -1,4 +1,19 @@
-"""Computes each published cohort: who came back, paid or generated, by when they joined."""
+"""Computes each published cohort: who came back, paid or generated, by when they joined.
+
+- People join a cohort when they sign up (`signup_date`; `custom` too, of those whom its filters
+  choose), with their first paid invoice that is not 0 in any currency (`first_purchase`), or with
+  the first subscription that is no trial (`subscription_start`). Filters, in the language of
+  segments over the columns of `app_users`, narrow down every type.
+- `retention` is the share, in percent, of those with any event in the period; in their own period
+  it is 100. `revenue` is cents of paid invoices in one currency, `generations` a number of events,
+  `engagement` events for each person with any. What happened in a cohort's own period counts
+  whole, before joining too.
+- `start_date` and `end_date` choose cohorts, by the whole periods that they lie in; without them it
+  is the last 12, the running one included. Each is followed up to the running period, which has no
+  value before it is over, for 400 periods at most.
+- Events are cleaned after a while. Values stored before that stay; where there are none they are
+  unknown, not 0. To have all of a cohort computed anew, empty its `cohort_data`.
+"""
 
 from __future__ import annotations
 
@@ -47,8 +62,9 @@ BROKEN = (
     asyncpg.SyntaxOrAccessError,
 )
 
-EventType = Annotated[str, StringConstraints(min_length=1, max_length=100)]
-Slug = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+# Texts as the database can hold them: without NUL.
+EventType = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,100}$")]
+Slug = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,255}$")]
 
 
 class RefreshCohorts(Params):
@@ -93,7 +109,8 @@ async def run(ctx: JobContext, params: RefreshCohorts) -> Outcome:
     report = Report()
     groups: dict[tuple[object, ...], list[tuple[Row, Cohort]]] = {}
     rows = await _published(ctx, params.slugs)
-    for slug in sorted(set(params.slugs or ()).difference(row["slug"] for row in rows)):
+    unknown = set(params.slugs or ()).difference(row["slug"] for row in rows)
+    for slug in sorted(unknown):
         report.broken(ctx, slug, BrokenCohortError("slug", "no published cohort has it"))
     for row in rows:
         if row["computed_for"] is not None and row["computed_for"] > ctx.scheduled_for:
@@ -119,7 +136,7 @@ async def run(ctx: JobContext, params: RefreshCohorts) -> Outcome:
                 report.refreshed += 1
             except BROKEN as error:
                 report.broken(ctx, cohort.slug, error)
-            ctx.progress(len(report.cohorts), len(rows))
+            ctx.progress(len(report.cohorts), len(rows) + len(unknown))
     return Done({"refreshed": report.refreshed, "errors": report.errors, "cohorts": report.cohorts})
 
 
@@ -217,7 +234,7 @@ def _readable(stored: str | None) -> JsonValue:
 
 async def explain(ctx: JobContext, slug: str) -> Explanation:
     """The pass that computes the cohort, as of `scheduled_for`, by the job's defaults."""
-    rows = await _published(ctx, [slug])
+    rows = [] if "\0" in slug else await _published(ctx, [slug])
     if not rows:
         raise JobError(f"there is no published cohort {slug!r}")
     cohort = _read(ctx, rows[0])

@@ -635,7 +635,11 @@ async def test_explain_names_what_is_wrong(shop: Product) -> None:
     made = await weekly_shop(shop)
     await made.cohort("c", filters={"password": 1})
     assert job.explain is not None
-    for slug, message in (("c", "password"), ("d'; --", "no published cohort")):
+    for slug, message in (
+        ("c", "password"),
+        ("d'; --", "no published cohort"),
+        ("\0", "no published"),
+    ):
         with pytest.raises(JobError, match=message):
             await job.explain(context(shop, MONDAY), slug)
 
@@ -649,6 +653,7 @@ async def test_explain_names_what_is_wrong(shop: Product) -> None:
         {"generation_events": [""]},
         {"events_days": 0},
         {"slugs": ["x" * 256]},
+        {"slugs": ["x\0"]},
     ],
 )
 def test_parameters_are_bounded(params: dict[str, Any]) -> None:
