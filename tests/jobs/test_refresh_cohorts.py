@@ -175,6 +175,27 @@ async def test_a_period_counts_once_it_is_over(shop: Product) -> None:
     assert await made.shown("c") == {"2026-W10": (4, [100, 75, None])}
 
 
+async def test_a_moment_lies_in_one_period(shop: Product) -> None:
+    """In Berlin the week of the change of the clocks begins at 23:00 and ends at 22:00 UTC."""
+    made = Shop(shop)
+    begins, ends = utc(2026, 3, 22, 23), utc(2026, 3, 29, 22)
+    made.people = [person(at) for at in (begins - A_MOMENT, begins, ends - A_MOMENT, ends)]
+    first = made.people[0].id
+    for at in (begins - A_MOMENT, begins, ends - A_MOMENT, ends):
+        made.events.append((GENERATION, first, at))
+        made.invoices.append((first, "paid", 100, "usd", at, None))
+    await made.lay()
+    for metric in ("generations", "revenue"):
+        await made.cohort(metric, metric)
+    await shop.run(job, utc(2026, 4, 10), zone=ZoneInfo("Europe/Berlin"))
+    for metric, one in (("generations", 1), ("revenue", 100)):
+        assert await made.shown(metric) == {
+            "2026-W12": (1, [one, 2 * one, one, None]),
+            "2026-W13": (2, [0, 0, None]),
+            "2026-W14": (1, [0, None]),
+        }
+
+
 async def test_who_comes_in_the_running_period_is_a_cohort_that_grows(shop: Product) -> None:
     made = await weekly_shop(shop)
     await made.cohort("c", "retention")
@@ -258,10 +279,15 @@ async def test_a_second_run_changes_nothing(shop: Product) -> None:
 async def test_late_events_are_counted(shop: Product) -> None:
     made = await weekly_shop(shop)
     await made.cohort("c")
+    await made.cohort("g", "generations")
     await shop.run(job, MONDAY + 4 * A_WEEK)
-    await made.more_events(("page_view", made.people[3].id, MONDAY + A_WEEK))
+    late = made.people[3].id
+    # The second one into the week in which events begin, of which there may have been more.
+    await made.more_events(("page_view", late, MONDAY + A_WEEK))
+    await made.more_events((GENERATION, late, MONDAY + 6 * A_DAY + A_MOMENT))
     await shop.run(job, MONDAY + 4 * A_WEEK)
     assert await made.shown("c") == {"2026-W10": (4, [100, 100, 50, 25, None])}
+    assert await made.shown("g") == {"2026-W10": (4, [5, 3, 2, 1, None])}
 
 
 @pytest.mark.parametrize("before", [None, MONDAY + A_WEEK, MONDAY + 2 * A_WEEK - A_MOMENT])
