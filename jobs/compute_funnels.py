@@ -249,7 +249,7 @@ async def explain(ctx: JobContext, params: ComputeFunnels, slug: str) -> Explana
     people += [0] * (len(funnel.steps) - len(people))
     return Explanation(
         sql=recorder.query,
-        values=[v if isinstance(v, int | str | list) else str(v) for v in recorder.values],
+        values=recorder.values,
         counts={
             "entered": people[0],
             "completed": people[-1],
