@@ -19,6 +19,7 @@ import aiosql
 
 IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]{0,62}", re.ASCII)
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
+COMMENT_LINE = re.compile(r"^[ \t]*--.*\n?", re.MULTILINE)
 BLOCK = re.compile(r"^-- (name|fragment): *(\w*)", re.MULTILINE)
 
 
@@ -62,7 +63,8 @@ def load_sql(owner: str, *shared: Path, **identifiers: str | None) -> Queries:
         for kind, name, block in _blocks(file.read_text(encoding="utf-8")):
             text = _fill(block, known, file.name)
             if kind == "fragment":
-                known[name] = text.strip()
+                # In the middle of a query, a quote in a comment would be taken for one of a text.
+                known[name] = COMMENT_LINE.sub("", text).strip()
             else:
                 queries += text
     loaded: Queries = aiosql.from_str(queries, "asyncpg", mandatory_parameters=False)

@@ -51,6 +51,20 @@ def test_a_column_that_is_not_there_is_null_and_fragments_may_be_shared(tmp_path
     assert '(SELECT "number" AS n, NULL ::int AS m FROM numbers) AS r' in sql.all_rows.sql
 
 
+async def test_a_fragments_comments_are_not_read_as_sql(
+    tmp_path: Path, empty_database: str
+) -> None:
+    shared = tmp_path / "shared.sql"
+    shared.write_text("-- fragment: rows\n-- The people's own.\n(SELECT 1 AS n)\n", "utf-8")
+    text = "-- name: twice$\nSELECT r.n + s.n + :more ::int FROM {rows} r, {rows} s;\n"
+    sql = load_sql(owner(tmp_path, text), shared)
+    connection = await asyncpg.connect(empty_database, timeout=10)
+    try:
+        assert await sql.twice(connection, more=3) == 5
+    finally:
+        await connection.close()
+
+
 @pytest.mark.parametrize("identifier", ['n"; DROP TABLE x; --', "N", "", "1n", "a b", "n" * 64])
 def test_only_plain_identifiers(tmp_path: Path, identifier: str) -> None:
     with pytest.raises(ValueError, match=r"numbers\.sql: .* is not a plain SQL identifier"):

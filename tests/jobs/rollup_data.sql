@@ -1,0 +1,87 @@
+-- Rows come as JSON, so that one statement lays them all.
+
+-- name: add_people!
+INSERT INTO app_users (id, email, created_at, subscription_tier)
+SELECT id, id ::text || '@example.com', created_at, tier
+FROM jsonb_to_recordset(:rows ::jsonb) AS r (id uuid, created_at timestamptz, tier text);
+
+-- name: add_events!
+INSERT INTO analytics_events
+    (id, event_type, event_category, user_id, metadata, "timestamp", session_id, page_url, properties)
+SELECT gen_random_uuid(), event_type, 'user', user_id, metadata, at, session_id, page_url, properties
+FROM jsonb_to_recordset(:rows ::jsonb) AS r (
+    event_type text, user_id uuid, metadata jsonb, at timestamptz, session_id text, page_url text,
+    properties jsonb);
+
+-- name: add_events_b!
+INSERT INTO analytics_events (id, event_type, event_category, user_id, metadata, created_at)
+SELECT gen_random_uuid(), event_type, 'user', user_id, metadata, at
+FROM jsonb_to_recordset(:rows ::jsonb) AS r (
+    event_type text, user_id uuid, metadata jsonb, at timestamptz);
+
+-- name: add_ledger!
+INSERT INTO credit_transactions
+    (id, user_id, type, amount, balance_before, balance_after, created_at)
+SELECT gen_random_uuid(), user_id, type, amount, 0, 0, at
+FROM jsonb_to_recordset(:rows ::jsonb) AS r (
+    user_id uuid, type text, amount int, at timestamptz);
+
+-- name: add_history!
+INSERT INTO subscription_history
+    (id, user_id, action, from_tier, to_tier, stripe_invoice_id, reason, created_at)
+SELECT gen_random_uuid(), user_id, action, 'free', to_tier, invoice, reason, at
+FROM jsonb_to_recordset(:rows ::jsonb) AS r (
+    user_id uuid, action text, to_tier text, invoice text, reason text, at timestamptz);
+
+-- name: add_invoices!
+INSERT INTO invoice_cache
+    (id, user_id, stripe_invoice_id, status, amount_cents, currency, period_start, period_end,
+     invoice_date, paid_at)
+SELECT gen_random_uuid(), user_id, invoice, status, cents, currency, period_start, period_end,
+    invoice_date, paid_at
+FROM jsonb_to_recordset(:rows ::jsonb) AS r (
+    user_id uuid, invoice text, status text, cents int, currency text, period_start timestamptz,
+    period_end timestamptz, invoice_date timestamptz, paid_at timestamptz);
+
+-- name: add_readers!
+INSERT INTO newsletter_subscribers (id, email, subscribed_at, unsubscribed_at)
+SELECT gen_random_uuid(), gen_random_uuid() ::text || '@example.com', subscribed_at, unsubscribed_at
+FROM jsonb_to_recordset(:rows ::jsonb) AS r (
+    subscribed_at timestamptz, unsubscribed_at timestamptz);
+
+-- name: add_mail!
+INSERT INTO email_events (id, event_type, occurred_at)
+SELECT gen_random_uuid(), event_type, at
+FROM jsonb_to_recordset(:rows ::jsonb) AS r (event_type text, at timestamptz);
+
+-- name: hours
+SELECT * FROM analytics_hourly ORDER BY hour;
+
+-- name: days
+SELECT * FROM analytics_daily ORDER BY date;
+
+-- name: rollups
+SELECT rollup, starts_at, ends_at, events, written_at FROM lamplighter.rollups
+ORDER BY rollup, starts_at;
+
+-- name: watermark$
+SELECT at FROM lamplighter.watermarks WHERE job = :job AND key = :key;
+
+-- name: set_watermark!
+INSERT INTO lamplighter.watermarks (job, key, at) VALUES (:job, :key, :at)
+ON CONFLICT (job, key) DO UPDATE SET at = excluded.at;
+
+-- name: store_hour!
+INSERT INTO analytics_hourly (id, hour, page_views) VALUES (gen_random_uuid(), :hour, :page_views);
+
+-- name: store_day!
+INSERT INTO analytics_daily (date, page_views, mrr_cents) VALUES (:date, :page_views, :mrr_cents);
+
+-- name: delete_events!
+DELETE FROM analytics_events WHERE {events_time} < :before;
+
+-- name: forget!
+DELETE FROM lamplighter.rollups WHERE rollup = :rollup;
+
+-- name: drop_ledger#
+DROP TABLE credit_transactions;
