@@ -96,7 +96,7 @@ def last_of(hours: set[datetime], count: int) -> set[datetime]:
 
 
 def stretches(hours: Sequence[datetime], size: int) -> list[list[datetime]]:
-    """`hours` (ascending), newest first, cut where one is left out and where `size` are together."""
+    """`hours` (ascending) from the newest on, cut at gaps and where `size` are together."""
     found: list[list[datetime]] = []
     for hour in reversed(hours):
         if found and hour == found[-1][0] - HOUR and len(found[-1]) < size:

@@ -103,3 +103,86 @@ def moment(random: Random, first: datetime, until: datetime) -> datetime:
     """Sometimes on the hour exactly."""
     at = first + timedelta(seconds=random.randrange(int((until - first).total_seconds())))
     return at.replace(minute=0, second=0) if random.random() < 0.1 else at
+
+
+def random_ledger(
+    random: Random, count: int, people: Sequence[Row], first: datetime, until: datetime
+) -> list[Row]:
+    return [
+        {
+            "user_id": random.choice(people)["id"],
+            "type": random.choice(["generation", "generation", "purchase"]),
+            "amount": random.choice([-5, -1, 0, 3]),
+            "at": moment(random, first, until),
+        }
+        for _ in range(count)
+    ]
+
+
+def random_history(
+    random: Random, count: int, people: Sequence[Row], first: datetime, until: datetime
+) -> list[Row]:
+    """No two rows of one person at one moment: which of them came last is anybody's guess."""
+    actions = ("created", "canceled", "expired", "reactivated", "upgraded", "downgraded", "renewed")
+    taken: set[tuple[UUID, datetime]] = set()
+    rows = []
+    for _ in range(count):
+        user, at = random.choice(people)["id"], moment(random, first, until)
+        if (user, at) in taken:
+            continue
+        taken.add((user, at))
+        rows.append(
+            {
+                "user_id": user,
+                "action": random.choice(actions),
+                "to_tier": random.choice(["maker", "pro", "unlimited", None]),
+                "invoice": f"in_{random.randrange(400)}" if random.random() < 0.2 else None,
+                "reason": random.choice(["trial", "customer", None]),
+                "at": at,
+            }
+        )
+    return rows
+
+
+def random_invoices(
+    random: Random, count: int, people: Sequence[Row], first: datetime, until: datetime
+) -> list[Row]:
+    lengths = [timedelta(), timedelta(days=30), timedelta(days=299, hours=23), timedelta(days=300)]
+    rows = []
+    for number in range(count):
+        # Of odd seconds, so that no two of one person were paid at one moment.
+        at = moment(random, first, until).replace(second=0) + timedelta(microseconds=number)
+        begins = random.choice([at, at - timedelta(minutes=2), None])
+        length = random.choice([*lengths, timedelta(days=365), timedelta(days=2)])
+        rows.append(
+            {
+                "user_id": random.choice(people)["id"],
+                "invoice": f"in_{number}",
+                "status": random.choice(["paid", "paid", "paid", "open", "void"]),
+                "cents": random.choice([0, 999, 2900, 9999, 100_000, -500]),
+                "currency": random.choice(["usd", "usd", "usd", "USD", "eur", None]),
+                "period_start": begins,
+                "period_end": begins and begins + length,
+                "invoice_date": at,
+                "paid_at": random.choice([at, at, None]),
+            }
+        )
+    return rows
+
+
+def random_readers(random: Random, count: int, first: datetime, until: datetime) -> list[Row]:
+    return [
+        {
+            "subscribed_at": moment(random, first, until),
+            "unsubscribed_at": random.choice([None, None, moment(random, first, until)]),
+        }
+        for _ in range(count)
+    ]
+
+
+def random_mail(random: Random, count: int, first: datetime, until: datetime) -> list[Row]:
+    types = ("sent", "delivered", "opened", "clicked", "bounced")
+    return [
+        {"event_type": random.choice(types), "at": moment(random, first, until)}
+        for _ in range(count)
+    ]

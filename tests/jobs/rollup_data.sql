@@ -85,3 +85,12 @@ DELETE FROM lamplighter.rollups WHERE rollup = :rollup;
 
 -- name: drop_ledger#
 DROP TABLE credit_transactions;
+
+-- name: store_fed_by_nobody!
+INSERT INTO analytics_daily
+    (date, credits_used, revenue_by_tier, mrr_cents, email_sent, conversion_rate, top_pages)
+VALUES (:date, 41, '{"kept": 1}', 42, 43, 44, '[{"page": "/kept", "count": 3}]');
+
+-- name: drop_sources#
+DROP TABLE credit_transactions, subscription_history, invoice_cache, newsletter_subscribers,
+    email_events CASCADE;

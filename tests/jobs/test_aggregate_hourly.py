@@ -12,7 +12,15 @@ import pytest
 from jobs.aggregate_hourly import HOUR, NAME, job, stretches
 from scheduler.errors import LeaseLostError
 from tests.jobs import rollup_oracle as oracle
-from tests.jobs.rollup_data import Row, add, add_events, queries, random_events, random_people
+from tests.jobs.rollup_data import (
+    Row,
+    add,
+    add_events,
+    queries,
+    random_events,
+    random_ledger,
+    random_people,
+)
 from tests.support.jobs import MIDNIGHT, NOW, Log, Product
 
 A_MOMENT = timedelta(microseconds=1)
@@ -266,15 +274,7 @@ async def compare(shop: Product, random: Random, *, variant_a: bool) -> None:
     events = random_events(random, 4000, people, first, until)
     if not variant_a:
         events = [without(event, "properties") for event in events]
-    ledger = [
-        {
-            "user_id": random.choice(people)["id"],
-            "type": random.choice(["generation", "generation", "purchase"]),
-            "amount": random.choice([-5, -1, 0, 3]),
-            "at": first + timedelta(minutes=random.randrange(6 * 1440)),
-        }
-        for _ in range(1500)
-    ]
+    ledger = random_ledger(random, 1500, people, first, until)
     await add(shop, "people", people)
     await add(shop, "ledger", ledger)
     middle = until - 40 * HOUR
