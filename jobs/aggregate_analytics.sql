@@ -27,7 +27,8 @@ END
 --   avg_session_duration_seconds
 --                         mean time from the first to the last event of a session, rounded. Events
 --                         with one session_id are a session; without one, a person's events are,
---                         until 30 minutes of silence. A session over midnight is one in each day.
+--                         until 30 minutes of silence, but for a lone one that is no page view
+--                         (a renewal is no visit). A session over midnight is one in each day.
 --   bounce_rate           of 100 sessions, those with exactly one page view
 --   top_events, top_pages the 10 most frequent, [{"event" | "page": name, "count": n}], ties in the
 --                         order of their names; pages are the page_url of page views
@@ -113,6 +114,7 @@ WITH events AS MATERIALIZED (
         SELECT min(at), max(at), count(*) FILTER (WHERE is_page_view)
         FROM without_session
         GROUP BY user_id, number
+        HAVING count(*) > 1 OR bool_or(is_page_view)
     ) sessions
 ), joined AS (
     SELECT count(*) AS people

@@ -102,7 +102,7 @@ def random_json(random: Random) -> object:
 def moment(random: Random, first: datetime, until: datetime) -> datetime:
     """Sometimes on the hour exactly."""
     at = first + timedelta(seconds=random.randrange(int((until - first).total_seconds())))
-    return at.replace(minute=0, second=0) if random.random() < 0.1 else at
+    return max(at.replace(minute=0, second=0), first) if random.random() < 0.1 else at
 
 
 def random_ledger(

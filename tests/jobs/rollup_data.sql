@@ -94,3 +94,23 @@ VALUES (:date, 41, '{"kept": 1}', 42, 43, 44, '[{"page": "/kept", "count": 3}]')
 -- name: drop_sources#
 DROP TABLE credit_transactions, subscription_history, invoice_cache, newsletter_subscribers,
     email_events CASCADE;
+
+-- name: forget_all#
+TRUNCATE lamplighter.rollups, lamplighter.watermarks;
+
+-- name: spoil!
+-- Whatever is written anew has all columns from the jobs; what is not, is seen to have none.
+WITH hours AS (
+    UPDATE analytics_hourly
+    SET active_users = -1, page_views = -1, api_requests = -1, generations = -1,
+        credits_used = -1, signups = -1, api_errors = -1, avg_response_time_ms = -1
+)
+UPDATE analytics_daily
+SET new_users = -1, active_users = -1, returning_users = -1, generations = -1, credits_used = -1,
+    avg_confidence_score = -1, new_subscriptions = -1, churned_subscriptions = -1, upgrades = -1,
+    downgrades = -1, revenue_cents = -1, mrr_cents = -1, new_profiles = -1, new_comments = -1,
+    reports_opened = -1, reports_resolved = -1, users_banned = -1, warnings_issued = -1,
+    api_requests = -1, api_errors = -1, avg_response_time_ms = -1, unique_visitors = -1,
+    page_views = -1, avg_session_duration_seconds = -1, bounce_rate = -1, newsletter_signups = -1,
+    newsletter_unsubscribes = -1, email_sent = -1, email_opened = -1, email_clicked = -1,
+    conversion_rate = -1, revenue_by_tier = '{}', top_events = '[]', top_pages = '[]';

@@ -160,7 +160,7 @@ def top(kind: str, names: Sequence[str]) -> list[Row]:
 
 
 def session_columns(events: Sequence[Row]) -> Row:
-    sessions = defaultdict(list)
+    sessions: dict[object, list[Row]] = defaultdict(list)
     last: dict[UUID, tuple[datetime, int]] = {}
     for event in sorted(events, key=lambda event: event["at"]):
         user = event["user_id"]
@@ -172,6 +172,11 @@ def session_columns(events: Sequence[Row]) -> Row:
                 session += 1
             last[user] = event["at"], session
             sessions[user, session].append(event)
+    sessions = {
+        key: session
+        for key, session in sessions.items()
+        if isinstance(key, str) or len(session) > 1 or session[0]["event_type"] == "page_view"
+    }
     if not sessions:
         return {"avg_session_duration_seconds": None, "bounce_rate": None}
     seconds = sum(

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from jobs import cleanup
 from jobs.aggregate_analytics import NAME, job
 from scheduler.days import day_start
 from scheduler.errors import LeaseLostError, PermanentError
@@ -121,7 +122,7 @@ async def test_the_first_run_goes_back_to_the_first_event_or_max_days(shop: Prod
     # What lies before is not its business, but for a rebuild.
     data = await shop.run(job, max_days=20, late_days=9)
     assert data["days"] == ago(3, 2, 1)
-    data = await shop.run(job, **{"from": TODAY - 6 * DAY, "to": TODAY - 4 * DAY})
+    data = await shop.run(job, from_=TODAY - 6 * DAY, to=TODAY - 4 * DAY)
     assert data["days"] == ago(6, 5, 4)
     assert await watermark(shop) == MIDNIGHT
 
@@ -130,7 +131,8 @@ async def test_a_named_day_or_range_is_written_again(shop: Product) -> None:
     await one_event_a_day(shop, 9)
     await shop.run(job)
     await one_event_a_day(shop, 9)
-    data = await shop.run(job, **{"from": str(TODAY - 7 * DAY), "to": str(TODAY - 7 * DAY)})
+    named: dict[str, Any] = {"from": str(TODAY - 7 * DAY), "to": str(TODAY - 7 * DAY)}
+    data = await shop.run(job, **named)
     assert data["days"] == ago(7)
     assert [row["page_views"] for row in await days(shop)] == [1, 1, 2, 1, 1, 1, 1, 1, 1]
     data = await shop.run(job, from_=TODAY - 3 * DAY)
@@ -139,7 +141,7 @@ async def test_a_named_day_or_range_is_written_again(shop: Product) -> None:
 
 async def test_a_day_that_is_not_over_is_refused(shop: Product) -> None:
     with pytest.raises(PermanentError, match=r"2026-01-31 is not over: the last .* is 2026-01-30"):
-        await shop.run(job, **{"from": TODAY, "to": TODAY})
+        await shop.run(job, from_=TODAY, to=TODAY)
 
 
 async def test_days_whose_events_are_being_deleted_keep_their_numbers(shop: Product) -> None:
@@ -148,7 +150,7 @@ async def test_days_whose_events_are_being_deleted_keep_their_numbers(shop: Prod
     before = await days(shop)
     await queries(shop).delete_events(shop.pool, before=MIDNIGHT - 2.25 * DAY)
     log = Log()
-    data = await shop.run(job, **{"from": TODAY - 4 * DAY}, log=log)
+    data = await shop.run(job, from_=TODAY - 4 * DAY, log=log)
     assert (data["held"], data["days"]) == (ago(4, 3), ago(2, 1))
     assert await days(shop) == before
     assert "days_held" in log.events()
@@ -161,9 +163,23 @@ async def test_days_that_the_cleanup_has_passed_are_held_whatever_came_late(shop
     await queries(shop).set_watermark(
         shop.pool, job="cleanup", key="analytics_events", at=MIDNIGHT - 1.5 * DAY
     )
-    data = await shop.run(job, **{"from": TODAY - 3 * DAY})
+    data = await shop.run(job, from_=TODAY - 3 * DAY)
     assert (data["held"], data["days"]) == (ago(3, 2), ago(1))
     assert [row["page_views"] for row in await days(shop)] == [1, 1, 2]
+
+
+async def test_the_cleanup_and_late_events_cannot_spoil_a_day(shop: Product) -> None:
+    """Half of the day's events go, then as many come late."""
+    await add_events(shop, *({"at": MIDNIGHT - n * HOUR} for n in range(1, 25)))
+    await shop.run(job)
+    before = await days(shop)
+    options: dict[str, Any] = {"scheduled_jobs": frozenset({NAME}), "events_days": 1}
+    data = await shop.run(cleanup.job, MIDNIGHT + 12 * HOUR, **options)
+    assert data["eventsDeleted"] == 12
+    await add_events(shop, *({"at": MIDNIGHT - n * HOUR} for n in range(1, 25)))
+    data = await shop.run(job, MIDNIGHT + DAY)
+    assert (data["held"], data["days"]) == (ago(1), ago(0))
+    assert (await days(shop))[:1] == before
 
 
 async def test_somebody_elses_days_are_written_only_where_all_events_must_be_there(
@@ -179,7 +195,7 @@ async def test_somebody_elses_days_are_written_only_where_all_events_must_be_the
     views = [row["page_views"] for row in await days(shop)]
     assert views == [99, 99, 99, 99, 99, 1, 1, 1, 1]
     assert await watermark(shop) == MIDNIGHT
-    data = await shop.run(job, **{"from": TODAY - 9 * DAY, "to": TODAY - 5 * DAY})
+    data = await shop.run(job, from_=TODAY - 9 * DAY, to=TODAY - 5 * DAY)
     assert (data["held"], data["days"]) == (ago(9, 8, 7, 6, 5), [])
 
 
@@ -223,7 +239,7 @@ async def test_other_currencies_are_left_out_and_named(shop: Product) -> None:
     }
     row = (await days(shop))[0]
     assert (row["revenue_cents"], row["revenue_by_tier"]) == (111, {"pro": 111})
-    await shop.run(job, **{"from": TODAY - DAY}, currency="eur")
+    await shop.run(job, from_=TODAY - DAY, currency="eur")
     assert (await days(shop))[0]["revenue_cents"] == 100
 
 
@@ -240,7 +256,7 @@ async def test_a_run_that_died_half_way_is_finished_by_the_next(shop: Product) -
     died = await state(shop)
     assert len(died[0]) == 30
     await queries(shop).forget(shop.pool, rollup="daily")
-    await shop.run(job, **{"from": TODAY - 29 * DAY})
+    await shop.run(job, from_=TODAY - 29 * DAY)
     assert (await state(shop))[0] == died[0]
 
 
@@ -285,8 +301,7 @@ async def test_numbers_fit_their_columns_and_names_are_only_names(shop: Product)
     await add(shop, "invoices", [{**invoice, "invoice": str(n)} for n in range(3)])
     created = {"user_id": ID, "action": "created", "to_tier": "pro", "invoice": None}
     await add(shop, "history", [{**created, "reason": None, "at": at} for _ in range(11)])
-    names = {"page_view_events": [hostile], "generation_events": [hostile]}
-    await shop.run(job, **names)
+    await shop.run(job, page_view_events=[hostile], generation_events=[hostile])
     row = (await days(shop))[0]
     assert (row["page_views"], row["generations"], row["api_requests"]) == (2, 2, 0)
     assert (row["credits_used"], row["revenue_cents"]) == (2**31 - 1, 2**31 - 1)
@@ -378,5 +393,5 @@ async def compare(shop: Product, zone: ZoneInfo, first_day: date, count: int) ->
     for row, expected in zip(await days(shop), wanted, strict=True):
         assert without(row, "computed_at") == expected
     incremental = await state(shop)
-    await shop.run(job, until, zone=zone, **{"from": dates[0]})
+    await shop.run(job, until, zone=zone, from_=dates[0])
     assert await state(shop) == incremental
