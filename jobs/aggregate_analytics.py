@@ -21,21 +21,21 @@ DAY = timedelta(days=1)
 TOGETHER = 7
 """Days a transaction, where several are due: tables that have no index by time are read once."""
 
-# What else feeds columns of a day, besides the events: a query, and what it reads.
+# What feeds columns of a day besides the events, with what it reads; `add_...` are the queries.
 SOURCES = {
-    "add_credits": {"credit_transactions": {"type", "amount", "created_at"}},
-    "add_subscriptions": {"subscription_history": {"user_id", "action", "reason", "created_at"}},
-    "add_revenue": {
+    "credits": {"credit_transactions": {"type", "amount", "created_at"}},
+    "subscriptions": {"subscription_history": {"user_id", "action", "reason", "created_at"}},
+    "revenue": {
         "invoice_cache": {"user_id", "stripe_invoice_id", "status", "amount_cents", "currency"}
         | {"invoice_date", "paid_at"},
         "subscription_history": {"id", "user_id", "to_tier", "stripe_invoice_id", "created_at"},
     },
-    "add_mrr": {
+    "mrr": {
         "invoice_cache": {"id", "user_id", "status", "amount_cents", "currency", "invoice_date"}
         | {"paid_at", "period_start", "period_end"}
     },
-    "add_readers": {"newsletter_subscribers": {"subscribed_at", "unsubscribed_at"}},
-    "add_mail": {"email_events": {"event_type", "occurred_at"}},
+    "newsletter": {"newsletter_subscribers": {"subscribed_at", "unsubscribed_at"}},
+    "email": {"email_events": {"event_type", "occurred_at"}},
 }
 
 
@@ -184,8 +184,8 @@ class Rollup:
             "first_ends": [self.start(day + DAY) for day in first_written],
         }
         for source in self.sources if written else ():
-            await getattr(self._sql, source)(connection, **together)
-        if "add_revenue" in self.sources:
+            await getattr(self._sql, f"add_{source}")(connection, **together)
+        if written and "revenue" in self.sources:
             async for row in self._sql.other_currencies(connection, **together):
                 self._others.setdefault(row["currency"], Counter()).update(
                     invoices=row["invoices"], cents=row["cents"]
@@ -200,7 +200,7 @@ job = Job(
     run=run,
     params=AggregateAnalytics,
     needs={
-        "analytics_events": ("id", "event_type", "user_id", "metadata"),
+        "analytics_events": ("id", "event_type", "event_category", "user_id", "metadata"),
         "app_users": ("id", "created_at", "subscription_tier"),
         "analytics_daily": (
             "date",

@@ -305,7 +305,7 @@ LEFT JOIN (
 ) payers USING (date)
 WHERE d.date = day.date;
 
--- name: add_readers!
+-- name: add_newsletter!
 --   newsletter_signups, newsletter_unsubscribes
 --                         subscribers whose subscribed_at, unsubscribed_at lies in the day
 UPDATE analytics_daily d
@@ -327,7 +327,7 @@ LEFT JOIN (
 ) readers USING (n)
 WHERE d.date = day.date AND d.date = ANY (:written ::date[]);
 
--- name: add_mail!
+-- name: add_email!
 --   email_sent, email_opened, email_clicked
 --                         email_events of that type
 UPDATE analytics_daily d

@@ -110,7 +110,7 @@ job = Job(
     run=run,
     params=AggregateHourly,
     needs={
-        "analytics_events": ("id", "event_type", "user_id", "metadata"),
+        "analytics_events": ("id", "event_type", "event_category", "user_id", "metadata"),
         "app_users": ("id", "created_at"),
         "analytics_hourly": (
             "id",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any, TypeAlias
 from uuid import UUID
 
+from jobs.analytics.rollups import rollup_sql
 from scheduler.sql import Queries, load_sql
 from tests.support.jobs import Product
 
@@ -186,3 +187,27 @@ def random_mail(random: Random, count: int, first: datetime, until: datetime) ->
         {"event_type": random.choice(types), "at": moment(random, first, until)}
         for _ in range(count)
     ]
+
+
+async def rows_read(shop: Product, owner: str, name: str, parameters: Row, table: str) -> int:
+    """How many rows of `table` a query of the `.sql` file beside `owner` looks at."""
+    sql: Any = rollup_sql(owner, shop.tables)
+    values = [parameters[key] for key in sql.driver_adapter.var_sorted[name]]
+    text = "EXPLAIN (ANALYZE, FORMAT JSON) " + getattr(sql, name).sql
+    async with shop.pool.acquire() as connection:
+        await connection.execute("ANALYZE")
+        transaction = connection.transaction()
+        await transaction.start()
+        plan = await connection.fetchval(text, *values)
+        await transaction.rollback()
+    return sum(
+        int((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
+        for node in nodes(plan[0]["Plan"])
+        if node.get("Relation Name") == table
+    )
+
+
+def nodes(plan: Row) -> Iterator[Row]:
+    yield plan
+    for part in plan.get("Plans", ()):
+        yield from nodes(part)

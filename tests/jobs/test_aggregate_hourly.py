@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jobs import aggregate_hourly
 from jobs.aggregate_hourly import HOUR, NAME, job, stretches
 from scheduler.errors import LeaseLostError
 from tests.jobs import rollup_oracle as oracle
@@ -20,6 +21,7 @@ from tests.jobs.rollup_data import (
     random_events,
     random_ledger,
     random_people,
+    rows_read,
 )
 from tests.support.jobs import MIDNIGHT, NOW, Log, Product
 
@@ -234,6 +236,19 @@ async def test_names_are_parameters_and_numbers_fit(shop: Product) -> None:
     row = (await hours(shop))[0]
     assert (row["page_views"], row["api_requests"], row["api_errors"]) == (3, 3, 3)
     assert row["credits_used"] == 2**31 - 1
+
+
+async def test_an_hour_reads_only_its_own_events(shop: Product) -> None:
+    await add_events(shop, *({"at": MIDNIGHT - n * HOUR / 50} for n in range(1, 5001)))
+    parameters = {
+        **aggregate_hourly.AggregateHourly().model_dump(),
+        "hours": [MIDNIGHT - HOUR],
+        "first": MIDNIGHT - HOUR,
+        "before": MIDNIGHT,
+        "now": NOW,
+    }
+    owner = str(aggregate_hourly.__file__)
+    assert await rows_read(shop, owner, "roll_up", parameters, "analytics_events") == 50
 
 
 def test_parameters_are_bounded() -> None:
