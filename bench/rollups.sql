@@ -73,8 +73,9 @@ CROSS JOIN LATERAL (
         (SELECT count(*) FROM app_users u
             WHERE u.created_at >= day.starts_at AND u.created_at < day.ends_at),
         people.active, people.came_back,
-        people.active + (SELECT count(DISTINCT session_id COLLATE "C") FROM events
-            WHERE user_id IS NULL),
+        people.active + (SELECT count(*) FROM (
+            SELECT FROM events WHERE user_id IS NULL AND session_id IS NOT NULL
+            GROUP BY session_id COLLATE "C") s),
         coalesce(sum(events) FILTER (WHERE name = 'page_view'), 0),
         coalesce(sum(events) FILTER (WHERE name = 'generation_completed'), 0),
         coalesce(sum(events) FILTER (WHERE name IN ('api_request', 'api_error')), 0),

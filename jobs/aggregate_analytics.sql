@@ -90,7 +90,12 @@ WITH events AS MATERIALIZED (
         ) AS came_back
     FROM active
 ), strangers AS (
-    SELECT count(DISTINCT session_id COLLATE "C") AS visitors FROM events WHERE user_id IS NULL
+    SELECT count(*) AS visitors
+    FROM (
+        SELECT FROM events
+        WHERE user_id IS NULL AND session_id IS NOT NULL
+        GROUP BY session_id COLLATE "C"
+    ) sessions
 ), without_session AS (
     SELECT user_id, at, is_page_view, count(*) FILTER (WHERE begins) OVER by_time AS number
     FROM (

@@ -241,7 +241,7 @@ async def test_names_are_parameters_and_numbers_fit(shop: Product) -> None:
 async def test_an_hour_reads_only_its_own_events(shop: Product) -> None:
     await add_events(shop, *({"at": MIDNIGHT - n * HOUR / 50} for n in range(1, 5001)))
     parameters = {
-        **aggregate_hourly.AggregateHourly().model_dump(),
+        **aggregate_hourly.AggregateHourly.model_validate({}).model_dump(),
         "hours": [MIDNIGHT - HOUR],
         "first": MIDNIGHT - HOUR,
         "before": MIDNIGHT,
