@@ -295,7 +295,8 @@ UPDATE analytics_daily d
 SET mrr_cents = greatest(least(coalesce(payers.cents, 0), 2147483647), -2147483648)
 FROM unnest(:first_dates ::date[]) AS day (date)
 LEFT JOIN (
-    SELECT date, round(sum(CASE WHEN yearly THEN cents / 12.0 ELSE cents END)) AS cents
+    -- Twelfths are added up and divided once, so that nothing is lost on the way.
+    SELECT date, round(sum(CASE WHEN yearly THEN cents ELSE cents * 12 ::bigint END) / 12.0) AS cents
     FROM (
         SELECT DISTINCT ON (days.date, i.user_id)
             days.date, i.amount_cents AS cents,

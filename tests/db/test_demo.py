@@ -268,7 +268,7 @@ async def test_money_in_the_rollups_is_that_of_the_invoices(demo: Connection) ->
             (SELECT coalesce(sum(amount_cents), 0) FROM invoice_cache WHERE currency = 'usd'
                 AND status = 'paid' AND paid_at >= date AND paid_at < date + 1) AS revenue,
             (SELECT round(sum(CASE WHEN period_end - period_start > interval '299 days'
-                    THEN amount_cents / 12.0 ELSE amount_cents END))
+                    THEN amount_cents ELSE amount_cents * 12 END) / 12.0)
                 FROM invoice_cache WHERE currency = 'usd' AND status = 'paid'
                 AND paid_at::date <= date AND period_end::date > date) AS mrr
         FROM analytics_daily"""

@@ -153,7 +153,7 @@ def random_invoices(
     for number in range(count):
         # Of odd seconds, so that no two of one person were paid at one moment.
         at = moment(random, first, until).replace(second=0) + timedelta(microseconds=number)
-        begins = random.choice([at, at - timedelta(minutes=2), None])
+        begins = random.choice([at, at - timedelta(minutes=2), at - timedelta(days=3), None])
         length = random.choice([*lengths, timedelta(days=365), timedelta(days=2)])
         rows.append(
             {

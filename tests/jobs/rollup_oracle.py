@@ -254,8 +254,8 @@ def mrr(invoices: Sequence[Row], end: datetime) -> int:
         first, last = invoice["period_start"], invoice["period_end"]
         if first is not None and last is not None and first < end < last and paid_at(invoice) < end:
             latest[invoice["user_id"]] = invoice
-    cents = Decimal()
+    twelfths = 0
     for invoice in latest.values():
         yearly = invoice["period_end"] - invoice["period_start"] >= timedelta(days=300)
-        cents += Decimal(invoice["cents"]) / (12 if yearly else 1)
-    return int(cents.quantize(Decimal(1), ROUND_HALF_UP))
+        twelfths += invoice["cents"] if yearly else 12 * invoice["cents"]
+    return int(ratio(twelfths, 12, "1"))

@@ -140,6 +140,16 @@ async def test_a_named_day_or_range_is_written_again(shop: Product) -> None:
     assert data["days"] == ago(3, 2, 1)
 
 
+async def test_a_rebuild_leaves_the_days_before_it_to_the_next_run(shop: Product) -> None:
+    await one_event_a_day(shop, 2)
+    await shop.run(job)
+    data = await shop.run(job, MIDNIGHT + 3 * DAY, from_=TODAY + 2 * DAY)
+    assert data["days"] == ago(-2)
+    assert await watermark(shop) == MIDNIGHT
+    data = await shop.run(job, MIDNIGHT + 3 * DAY, late_days=0)
+    assert data["days"] == ago(0, -1, -2)
+
+
 async def test_a_day_that_is_not_over_is_refused(shop: Product) -> None:
     with pytest.raises(PermanentError, match=r"2026-01-31 is not over: the last .* is 2026-01-30"):
         await shop.run(job, from_=TODAY, to=TODAY)
@@ -198,6 +208,15 @@ async def test_somebody_elses_days_are_written_only_where_all_events_must_be_the
     assert await watermark(shop) == MIDNIGHT
     data = await shop.run(job, from_=TODAY - 9 * DAY, to=TODAY - 5 * DAY)
     assert (data["held"], data["days"]) == (ago(9, 8, 7, 6, 5), [])
+
+
+async def test_only_events_of_the_day_before_prove_a_day_whole(shop: Product) -> None:
+    """Older ones may have been left behind by who keeps some days and deletes others."""
+    await add_events(shop, {"at": MIDNIGHT - 4 * DAY}, {"at": MIDNIGHT - 2 * DAY})
+    await queries(shop).store_day(shop.pool, date=TODAY - 2 * DAY, page_views=99, mrr_cents=7)
+    data = await shop.run(job)
+    assert (data["held"], data["days"]) == (ago(2), ago(4, 3, 1))
+    assert [row["page_views"] for row in await days(shop)] == [1, 0, 99, 0]
 
 
 async def test_mrr_is_written_once(shop: Product) -> None:

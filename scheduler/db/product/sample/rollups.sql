@@ -136,7 +136,7 @@ WITH totals AS (
     SELECT DISTINCT ON (i.id) i.paid_at::date AS date,
         (i.period_end - interval '1 microsecond')::date AS end_date, i.amount_cents,
         CASE WHEN i.period_end - i.period_start >= interval '300 days'
-            THEN i.amount_cents / 12.0 ELSE i.amount_cents END AS monthly_cents,
+            THEN i.amount_cents ELSE i.amount_cents * 12 END AS yearly_cents,
         coalesce(h.to_tier, u.subscription_tier, 'free') AS tier
     FROM invoice_cache AS i
     JOIN app_users AS u ON u.id = i.user_id
@@ -153,9 +153,9 @@ WITH totals AS (
 ), mrr AS (
     -- What is paid for goes on until its period ends, and one invoice follows the other: a running
     -- sum of what began and what ended.
-    SELECT date, round(sum(sum(change)) OVER (ORDER BY date)) AS mrr_cents
-    FROM (SELECT date, monthly_cents AS change FROM invoices
-          UNION ALL SELECT end_date, -monthly_cents FROM invoices
+    SELECT date, round(sum(sum(change)) OVER (ORDER BY date) / 12.0) AS mrr_cents
+    FROM (SELECT date, yearly_cents AS change FROM invoices
+          UNION ALL SELECT end_date, -yearly_cents FROM invoices
           UNION ALL SELECT first_day + day, 0 FROM demo, generate_series(0, 90) AS day) AS c
     GROUP BY 1
 ), readers AS (
