@@ -104,7 +104,7 @@ async def due_days(ctx: JobContext, sql: Queries, params: AggregateAnalytics) ->
     """The days to write, without a gap, oldest first."""
     today = day_of(ctx.scheduled_for, ctx.timezone)
     if params.from_ is not None:
-        last = params.to or today - DAY
+        last = params.to or max(params.from_, today - DAY)
         if last >= today:
             raise PermanentError(
                 f"{last} is not over: the last day that is, in {ctx.timezone}, is {today - DAY}"

@@ -153,6 +153,10 @@ async def test_a_rebuild_leaves_the_days_before_it_to_the_next_run(shop: Product
 async def test_a_day_that_is_not_over_is_refused(shop: Product) -> None:
     with pytest.raises(PermanentError, match=r"2026-01-31 is not over: the last .* is 2026-01-30"):
         await shop.run(job, from_=TODAY, to=TODAY)
+    with pytest.raises(PermanentError, match=r"2026-02-03 is not over"):
+        await shop.run(job, from_=TODAY + 3 * DAY)
+    with pytest.raises(PermanentError, match=r"2026-01-31 is not over"):
+        await shop.run(job, from_=TODAY - 3 * DAY, to=TODAY)
 
 
 async def test_days_whose_events_are_being_deleted_keep_their_numbers(shop: Product) -> None:
