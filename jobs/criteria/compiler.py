@@ -4,9 +4,12 @@ expressions of the allowed columns, and values that are bound.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
+
+from pydantic import JsonValue
 
 from jobs.criteria.columns import Column
 from jobs.criteria.errors import CriteriaError, Path, Unfit, shown
@@ -57,6 +60,24 @@ def placed(statement: str, condition: str) -> str:
     if PLACE not in statement:
         raise ValueError(f"the statement has no place for criteria: {PLACE}")
     return statement.replace(PLACE, condition)
+
+
+def first_free(statement: str) -> int:
+    """The number of the first placeholder that the statement itself does not use."""
+    return max((int(number) for number in re.findall(r"\$(\d+)", statement)), default=0) + 1
+
+
+def as_json(value: object) -> JsonValue:
+    """A bound value as a person reads it."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case list():
+            return [as_json(item) for item in value]
+        case datetime() | date():
+            return value.isoformat()
+        case _:
+            return str(value)
 
 
 @dataclass
