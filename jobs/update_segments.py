@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -14,8 +14,9 @@ from pydantic import BeforeValidator, Field, JsonValue
 from jobs.criteria.columns import Column, read_columns
 from jobs.criteria.compiler import as_json, compile_criteria, first_free, placed
 from jobs.criteria.errors import CriteriaError
-from jobs.criteria.guard import Reach, every_column, hold, reach
+from jobs.criteria.guard import every_column, hold, reach
 from jobs.criteria.reading import LONGEST, read_criteria
+from jobs.criteria.vocabulary import ACCOUNT, SUBSCRIBER
 from scheduler.errors import JobError, PermanentError
 from scheduler.job import Connection, Done, Explanation, Job, JobContext, Outcome, Params
 from scheduler.sql import Query, load_sql
@@ -30,25 +31,6 @@ CHUNKS = 200
 LOCK_WAIT = 10_000
 """Milliseconds that a chunk waits for a locked row; then its segment is left for the next run."""
 
-# All that criteria may name, where the table has it: what the product's people know a reader by.
-# Whatever else stands in the product's tables is none of a segment's business.
-SUBSCRIBER = (
-    *("id", "status", "email", "user_id", "first_name", "last_name", "subscription_tier"),
-    *("interests", "preferences", "mailerlite_id", "mailchimp_id", "brevo_id"),
-    *("provider_synced_at", "sync_status", "sync_error", "emails_received", "emails_opened"),
-    *("emails_clicked", "last_email_at", "last_opened_at", "last_clicked_at", "engagement_score"),
-    *("source", "source_campaign", "utm_source", "utm_medium", "utm_campaign", "double_optin"),
-    *("double_optin_at", "ip_address", "subscribed_at", "unsubscribed_at", "created_at"),
-    "updated_at",
-)
-ACCOUNT = (
-    *("id", "status", "email", "display_name", "subscription_tier", "subscription_status"),
-    *("stripe_customer_id", "subscription_id", "subscription_started_at", "subscription_ends_at"),
-    *("credits_remaining", "lifetime_credits_used", "credits_reset_at", "is_banned", "is_admin"),
-    *("last_login_at", "last_generation_at", "total_generations", "created_at", "updated_at"),
-    *("preferred_locale", "email_preferences"),
-)
-
 
 def _listed(value: object) -> object:
     """A query string cannot hold a list: there, commas stand between the slugs."""
@@ -60,6 +42,8 @@ class UpdateSegments(Params):
     """Slugs: only these segments, or all dynamic ones where none is named."""
     dry_run: bool = False
     """Say how many would join and leave, and change nothing."""
+    joins_days: int = Field(400, ge=1, le=3650)
+    """How long it is remembered that somebody joined, for sequences that begin after a delay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +57,9 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """What the criteria of all segments may name and read, and the moment they are held against."""
+    """What the criteria of all segments may name, and the moment they are held against."""
 
     columns: Mapping[str, Column]
-    allowed: Reach
     now: datetime
 
     def statement(self, query: Query, segment: Segment) -> tuple[str, tuple[object, ...]]:
@@ -92,17 +75,12 @@ class Language:
         return placed(query.sql, condition.text), condition.values
 
 
-class ChangedMeanwhileError(JobError):
-    """Somebody edited the segment while it was computed."""
+class SegmentError(JobError):
+    """One segment could not be brought up to date; its criteria are sound."""
 
 
 # What is wrong with one segment, and not with the run.
-OF_ONE_SEGMENT = (
-    CriteriaError,
-    ChangedMeanwhileError,
-    asyncpg.LockNotAvailableError,
-    *REFUSED,
-)
+OF_ONE_SEGMENT = (CriteriaError, SegmentError, asyncpg.LockNotAvailableError, *REFUSED)
 
 
 async def run(ctx: JobContext, params: UpdateSegments) -> Outcome:
@@ -133,6 +111,8 @@ async def run(ctx: JobContext, params: UpdateSegments) -> Outcome:
             path = error.path if isinstance(error, CriteriaError) else None
             answers[segment.slug] = {"error": str(error), **({"path": path} if path else {})}
             ctx.log.warning("segment_failed", slug=segment.slug, path=path, error=str(error))
+    if not params.dry_run:
+        await forget_joins(ctx, language.now - timedelta(days=params.joins_days))
     errors = sum("error" in answer for answer in answers.values() if isinstance(answer, dict))
     return Done({"updated": updated, "errors": errors, "segments": answers})
 
@@ -156,9 +136,7 @@ async def learn(ctx: JobContext) -> Language:
             **await read_columns(connection, "newsletter_subscribers", "s", SUBSCRIBER),
             **await read_columns(connection, "app_users", "u", ACCOUNT, "user."),
         }
-        everything = placed(sql.count_difference.sql, every_column(columns))
-        allowed = await reach(connection, everything, FIRST_KEY, FIRST_KEY)
-    return Language(columns, allowed, ctx.now().astimezone(ctx.timezone))
+    return Language(columns, ctx.now().astimezone(ctx.timezone))
 
 
 async def read_segments(ctx: JobContext, slugs: Sequence[str]) -> list[Segment]:
@@ -180,10 +158,19 @@ async def would(ctx: JobContext, segment: Segment, language: Language) -> dict[s
     }
 
 
+async def forget_joins(ctx: JobContext, before: datetime) -> None:
+    forgotten = CHUNK
+    while forgotten == CHUNK:
+        async with ctx.db.transaction() as connection:
+            forgotten = await sql.forget_joins(connection, before=before, size=CHUNK)
+
+
 async def guard(connection: Connection, segment: Segment, language: Language) -> None:
-    """Hold what the server says that it would read against what any segment may."""
+    """Hold what the server would read for it against what it would read without its criteria."""
     text, values = language.statement(sql.count_difference, segment)
-    hold(await reach(connection, text, FIRST_KEY, segment.id, *values), language.allowed)
+    everything = placed(sql.count_difference.sql, every_column(language.columns))
+    allowed = await reach(connection, everything, FIRST_KEY, segment.id)
+    hold(await reach(connection, text, FIRST_KEY, segment.id, *values), allowed)
 
 
 class Update:
@@ -254,9 +241,8 @@ class Update:
                 await self._change_all(f"{{{','.join(part)}}}")
             return
         if len(self._refused) >= MOST_REFUSED:
-            raise JobError(
-                f"the database refused more than {MOST_REFUSED} members of {self._segment.slug!r}, "
-                f"the last one with: {error}"
+            raise SegmentError(
+                f"the database refused more than {MOST_REFUSED} members, the last one with: {error}"
             ) from error
         self._refused.append({"subscriberId": keys[0], "message": str(error)})
         self._ctx.log.warning("member_refused", id=keys[0], error=str(error))
@@ -264,8 +250,8 @@ class Update:
     def _as_it_was(self) -> dict[str, object]:
         return {"segment": self._segment.id, "criteria": self._segment.criteria}
 
-    def _is_another(self) -> ChangedMeanwhileError:
-        return ChangedMeanwhileError(
+    def _is_another(self) -> SegmentError:
+        return SegmentError(
             "was changed while it was computed; the next run computes what it is now"
         )
 

@@ -115,3 +115,13 @@ WITH finished AS (
     ON CONFLICT DO NOTHING
 )
 SELECT subscriber_count FROM finished;
+
+-- name: forget_joins$
+WITH forgotten AS (
+    DELETE FROM lamplighter.segment_joins
+    WHERE id IN (
+        SELECT id FROM lamplighter.segment_joins WHERE joined_at < :before LIMIT :size ::int
+    )
+    RETURNING 1
+)
+SELECT count(*) FROM forgotten;

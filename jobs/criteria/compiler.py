@@ -182,7 +182,9 @@ class _Compiler:
 
     def _contains(self, column: Column, value: object, path: Path) -> str:
         if column.type.sql == "text":
-            return f"(strpos({column.sql}, {self._bind(column, value, path)}) > 0)"
+            # Some collations cannot search before PostgreSQL 18, and letters are letters in "C".
+            bound = self._bind(column, value, path)
+            return f'(strpos({column.sql} COLLATE "C", {bound}) > 0)'
         return f"({column.sql} @> {self._bind(column, value, path)})"
 
     def _bind(self, column: Column, value: object, path: Path) -> str:

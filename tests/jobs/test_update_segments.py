@@ -10,11 +10,13 @@ from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from jobs import update_segments
 from jobs.update_segments import UpdateSegments, job
 from scheduler.db.catalog import missing
+from scheduler.db.product import lay_demo
 from scheduler.errors import JobError, LeaseLostError
 from scheduler.job import Done, Explanation, Job, JobContext, Outcome
 from scheduler.sql import load_sql
@@ -150,6 +152,25 @@ async def test_who_leaves_and_comes_back_joins_anew(readers: Readers) -> None:
     await readers.status(1, "active")
     await readers.run(now=NOW + 2 * AN_HOUR)
     assert await readers.joined("active") == [4, 1, 1]
+
+
+async def test_joins_are_remembered_for_their_days(
+    readers: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(update_segments, "CHUNK", 2)
+    await readers.segment("s", ACTIVE)
+    await readers.run()
+    await readers.many(5)
+    await readers.run(now=NOW)
+    await readers.reader(6)
+    await readers.run(now=NOW + A_MOMENT)
+    a_year_later = NOW + timedelta(days=365)
+    await readers.run(now=a_year_later + A_MOMENT, joins_days=365, dry_run=True)
+    await readers.run(now=a_year_later, joins_days=365)
+    assert await readers.joined("s") == [1, 2, 3, 4, 5, 6]
+    await readers.run(now=a_year_later + A_MOMENT, joins_days=365)
+    assert await readers.joined("s") == [6]
+    assert await readers.members("s") == [1, 2, 3, 4, 5, 6]
 
 
 async def test_a_second_run_changes_nothing(readers: Readers) -> None:
@@ -331,6 +352,19 @@ async def test_a_member_that_the_database_refuses_stops_nobody(readers: Readers)
     assert "member_refused" in log.events()
 
 
+async def test_a_segment_that_is_refused_altogether_stops_no_other(
+    readers: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(update_segments, "MOST_REFUSED", 2)
+    await readers.segment("r", ACTIVE)
+    await readers.segment("s", ACTIVE)
+    await readers.many(4)
+    await sql.refuse_segment(readers.shop.pool)
+    data = await readers.run()
+    assert "refused more than 2 members" in data["segments"]["r"]["error"]
+    assert data["segments"]["s"]["members"] == 4
+
+
 def after_finding(
     monkeypatch: pytest.MonkeyPatch, shop: Product, query: Any, **parameters: object
 ) -> None:
@@ -441,6 +475,22 @@ async def test_random_changes_day_after_day(readers: Readers) -> None:
             expected[slug] = now_in
             assert set(await readers.members(slug)) == now_in
             assert sorted(await readers.joined(slug)) == sorted(joined[slug])
+
+
+async def test_the_sample_datas_segments(readers: Readers, database: str) -> None:
+    connection = await asyncpg.connect(database, timeout=10, command_timeout=30)
+    try:
+        await lay_demo(connection, now=NOW, users=1_500, seed=7, events_per_user=1)
+    finally:
+        await connection.close()
+    data = await readers.run()
+    counted = {
+        row["slug"]: row["count"] async for row in sql.of_the_sample(readers.shop.pool, now=NOW)
+    }
+    members = {slug: answer["members"] for slug, answer in data["segments"].items()}
+    assert members == counted
+    assert all(members.values())
+    assert len(await readers.members("beta-testers")) == 40
 
 
 async def test_a_bridging_view_serves_as_the_table(readers: Readers, database: str) -> None:

@@ -65,8 +65,19 @@ END $$;
 CREATE TRIGGER refuse_one_member BEFORE INSERT ON newsletter_segment_members
     FOR EACH ROW EXECUTE FUNCTION refuse_one_member();
 
+-- name: refuse_segment#
+CREATE FUNCTION refuse_one_segment() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT slug = 'r' FROM newsletter_segments WHERE id = NEW.segment_id) THEN
+        RAISE EXCEPTION 'this segment is full';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER refuse_one_segment BEFORE INSERT ON newsletter_segment_members
+    FOR EACH ROW EXECUTE FUNCTION refuse_one_segment();
+
 -- name: bridge#
--- An operator's bridge: the table has the column under another name, and no more status.
+-- An operator's bridge: the table has the column under another name.
 ALTER TABLE newsletter_subscribers RENAME emails_opened TO opens;
 CREATE SCHEMA bridge;
 CREATE VIEW bridge.newsletter_subscribers AS
@@ -74,3 +85,22 @@ SELECT s.*, s.opens AS emails_opened FROM public.newsletter_subscribers s;
 DO $$ BEGIN
     EXECUTE format('ALTER DATABASE %I SET search_path = bridge, public', current_database());
 END $$;
+
+-- name: of_the_sample
+-- The sample data's segments, by hand.
+SELECT 'all-active' AS slug, count(*) FROM newsletter_subscribers WHERE status = 'active'
+UNION ALL SELECT 'free-tier', count(*) FROM newsletter_subscribers
+    WHERE subscription_tier = 'free' AND status = 'active'
+UNION ALL SELECT 'paid', count(*) FROM newsletter_subscribers
+    WHERE subscription_tier IN ('maker', 'pro', 'unlimited') AND status = 'active'
+UNION ALL SELECT 'pro-unlimited', count(*) FROM newsletter_subscribers
+    WHERE (subscription_tier = 'pro' OR subscription_tier = 'unlimited') AND status = 'active'
+UNION ALL SELECT 'highly-engaged', count(*) FROM newsletter_subscribers
+    WHERE engagement_score >= 70 AND emails_received > 0 AND status = 'active'
+UNION ALL SELECT 'at-risk', count(*) FROM newsletter_subscribers
+    WHERE engagement_score < 30 AND status = 'active'
+UNION ALL SELECT 'new-subscribers', count(*) FROM newsletter_subscribers
+    WHERE subscribed_at >= :now ::timestamptz - interval '7 days' AND status = 'active'
+UNION ALL SELECT 'keen-but-free', count(*)
+    FROM newsletter_subscribers s JOIN app_users u ON u.id = s.user_id
+    WHERE u.subscription_tier = 'free' AND u.total_generations >= 20 AND s.status = 'active';

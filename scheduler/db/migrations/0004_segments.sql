@@ -16,3 +16,4 @@ CREATE TABLE lamplighter.segment_joins (
     joined_at timestamptz NOT NULL
 );
 CREATE INDEX ON lamplighter.segment_joins (segment_id, joined_at);
+CREATE INDEX ON lamplighter.segment_joins USING brin (joined_at) WITH (pages_per_range = 32);
