@@ -61,9 +61,9 @@ SELECT count(m.id) AS members, count(*) FILTER (WHERE m.id IS NULL) AS would_joi
 FROM {difference};
 
 -- name: change^
--- Those of the chunk, asked again: who matches joins, who does not leaves. The lock is the one that
--- the new member's foreign key takes anyway; it keeps subscribers from being deleted in between and
--- nobody from changing them.
+-- Those of the chunk, asked again: who matches joins, who does not leaves. Sorted, so that the locks
+-- of the new members' foreign keys are taken in one order; they keep subscribers from being deleted
+-- and nobody from changing them.
 WITH segment AS MATERIALIZED (
     SELECT g.id, EXISTS (SELECT FROM lamplighter.segments k WHERE k.segment_id = g.id) AS is_known
     FROM newsletter_segments g
@@ -74,8 +74,6 @@ WITH segment AS MATERIALIZED (
     FROM newsletter_subscribers s
     LEFT JOIN app_users u ON u.id = s.user_id
     WHERE s.id = ANY (:ids ::text ::uuid[]) AND 'the criteria' IS NOT NULL
-    ORDER BY s.id
-    FOR KEY SHARE OF s
 ), joined AS (
     INSERT INTO newsletter_segment_members (segment_id, subscriber_id, added_at)
     SELECT segment.id, matching.id, :now ::timestamptz
