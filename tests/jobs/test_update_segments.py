@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -412,6 +413,21 @@ async def test_readers_who_change_or_go_meanwhile(
     data = await readers.run()
     assert data["segments"]["s"] == {"members": 2, "joined": 2, "left": 0}
     assert await readers.members("s") == [1, 4]
+
+
+async def test_a_reader_who_is_being_deleted_is_waited_for(readers: Readers) -> None:
+    await readers.segment("s", ACTIVE)
+    await readers.many(9)
+    async with readers.shop.pool.acquire() as connection:
+        async with connection.transaction():
+            await sql.delete_reader(connection, id=reader_id(4))
+            running = asyncio.create_task(readers.run())
+            while not await sql.somebody_waits(connection):
+                assert not running.done()
+                await asyncio.sleep(0.01)
+        data = await running
+    assert data["segments"]["s"] == {"members": 8, "joined": 8, "left": 0}
+    assert await readers.members("s") == [1, 2, 3, 5, 6, 7, 8, 9]
 
 
 async def test_a_locked_reader_delays_one_segment(

@@ -37,6 +37,12 @@ DELETE FROM newsletter_subscribers WHERE id = :id;
 -- name: lock_reader!
 SELECT FROM newsletter_subscribers WHERE id = :id FOR UPDATE;
 
+-- name: somebody_waits$
+SELECT EXISTS (
+    SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE NOT l.granted AND a.datname = current_database()
+);
+
 -- name: add_member!
 INSERT INTO newsletter_segment_members (segment_id, subscriber_id)
 SELECT id, :subscriber_id ::uuid FROM newsletter_segments WHERE slug = :slug;
