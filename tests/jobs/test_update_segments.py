@@ -15,6 +15,7 @@ import asyncpg
 import pytest
 
 from jobs import update_segments
+from jobs.criteria.compiler import Condition
 from jobs.update_segments import UpdateSegments, job
 from scheduler.db.catalog import missing
 from scheduler.db.product import lay_demo
@@ -258,6 +259,20 @@ async def test_broken_segments_are_named_and_stop_nobody(readers: Readers) -> No
         assert (await sql.segment(readers.shop.pool, slug=slug))["last_computed_at"] is None
     assert log.events().count("segment_failed") == len(BROKEN)
     assert await readers.members("a-good-one") == await readers.members("zuletzt") == [1, 2, 3]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_the_second_guard_stands_in_front_of_the_statement(
+    readers: Readers, monkeypatch: pytest.MonkeyPatch, dry_run: bool
+) -> None:
+    hole = Condition("EXISTS (SELECT FROM credit_transactions WHERE pg_sleep(99) IS NULL)", ())
+    monkeypatch.setattr(update_segments, "compile_criteria", lambda *_: hole)
+    await readers.segment("s", ACTIVE)
+    await readers.many(1)
+    data = await readers.run(dry_run=dry_run)
+    error = data["segments"]["s"]["error"]
+    assert "reads pg_sleep, public.credit_transactions; it was not run" in error
+    assert await readers.members("s") == []
 
 
 async def test_a_segments_first_good_computation_is_its_baseline(readers: Readers) -> None:
