@@ -72,6 +72,7 @@ JOIN newsletter_segments g USING (slug)
 ORDER BY slug;
 
 -- name: settle#
+ANALYZE newsletter_segment_members;
 CHECKPOINT;
 
 -- name: seconds$
