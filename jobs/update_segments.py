@@ -24,12 +24,17 @@ from scheduler.walk import FIRST_KEY, LAST_KEY, MOST_REFUSED, REFUSED
 
 sql = load_sql(__file__)
 
-CHUNK = 5_000
-"""Members a transaction: some 100 ms."""
-CHUNKS = 200
-"""Found at a time, 37 MB of them; where more people join and leave, the rest is found next."""
-LOCK_WAIT = 10_000
-"""Milliseconds that a chunk waits for a locked row; then its segment is left for the next run."""
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    chunk: int = 5_000
+    """Members a transaction: some 100 ms."""
+    chunks: int = 200
+    """Found at a time, 37 MB of them; where more people join and leave, the rest is found next."""
+    lock_wait: int = 10_000
+    """Milliseconds that a chunk waits for a locked row; then its segment waits for the next run."""
+    refused: int = MOST_REFUSED
+    """Above this many members that cannot be written, it is not the members."""
 
 
 def _listed(value: object) -> object:
@@ -84,6 +89,10 @@ OF_ONE_SEGMENT = (CriteriaError, SegmentError, asyncpg.LockNotAvailableError, *R
 
 
 async def run(ctx: JobContext, params: UpdateSegments) -> Outcome:
+    return await update_all(ctx, params, Limits())
+
+
+async def update_all(ctx: JobContext, params: UpdateSegments, limits: Limits) -> Outcome:
     """Change every segment by its difference: who matches now and is no member joins, who is one
     and does not match leaves.
 
@@ -103,7 +112,7 @@ async def run(ctx: JobContext, params: UpdateSegments) -> Outcome:
             if params.dry_run:
                 answers[segment.slug] = await would(ctx, segment, language)
                 continue
-            update = Update(ctx, segment, language, changed)
+            update = Update(ctx, segment, language, limits, changed)
             answers[segment.slug] = await update.run()
             changed = update.changed
             updated += 1
@@ -112,7 +121,7 @@ async def run(ctx: JobContext, params: UpdateSegments) -> Outcome:
             answers[segment.slug] = {"error": str(error), **({"path": path} if path else {})}
             ctx.log.warning("segment_failed", slug=segment.slug, path=path, error=str(error))
     if not params.dry_run:
-        await forget_joins(ctx, language.now - timedelta(days=params.joins_days))
+        await forget_joins(ctx, language.now - timedelta(days=params.joins_days), limits.chunk)
     errors = sum("error" in answer for answer in answers.values() if isinstance(answer, dict))
     return Done({"updated": updated, "errors": errors, "segments": answers})
 
@@ -158,11 +167,11 @@ async def would(ctx: JobContext, segment: Segment, language: Language) -> dict[s
     }
 
 
-async def forget_joins(ctx: JobContext, before: datetime) -> None:
-    forgotten = CHUNK
-    while forgotten == CHUNK:
+async def forget_joins(ctx: JobContext, before: datetime, size: int) -> None:
+    forgotten = size
+    while forgotten == size:
         async with ctx.db.transaction() as connection:
-            forgotten = await sql.forget_joins(connection, before=before, size=CHUNK)
+            forgotten = await sql.forget_joins(connection, before=before, size=size)
 
 
 async def guard(connection: Connection, segment: Segment, language: Language) -> None:
@@ -180,10 +189,18 @@ class Update:
     anywhere leaves nothing half done, and the next one finds what is still different.
     """
 
-    def __init__(self, ctx: JobContext, segment: Segment, language: Language, changed: int) -> None:
+    def __init__(
+        self,
+        ctx: JobContext,
+        segment: Segment,
+        language: Language,
+        limits: Limits,
+        changed: int = 0,
+    ) -> None:
         self._ctx = ctx
         self._segment = segment
         self._language = language
+        self._limits = limits
         self._change = language.statement(sql.change, segment)
         self._refused: list[JsonValue] = []
         self.changed = changed
@@ -209,8 +226,11 @@ class Update:
         async with self._ctx.db.transaction() as connection:
             await guard(connection, self._segment, self._language)
             await sql.give_memory(connection)
-            rows = await connection.fetch(text, first, self._segment.id, CHUNK, CHUNKS, *values)
-        through = rows[-1]["through"].int if len(rows) == CHUNKS else LAST_KEY.int
+            most = self._limits.chunks
+            rows = await connection.fetch(
+                text, first, self._segment.id, self._limits.chunk, most, *values
+            )
+        through = rows[-1]["through"].int if len(rows) == most else LAST_KEY.int
         more = UUID(int=through + 1) if through < LAST_KEY.int else None
         return [row["ids"] for row in rows], more
 
@@ -218,7 +238,7 @@ class Update:
         text, values = self._change
         try:
             async with self._ctx.db.transaction() as connection:
-                await sql.limit_wait(connection, milliseconds=LOCK_WAIT)
+                await sql.limit_wait(connection, milliseconds=self._limits.lock_wait)
                 (row,) = await connection.fetch(
                     text, self._segment.id, self._segment.criteria, ids, self._language.now, *values
                 )
@@ -240,9 +260,10 @@ class Update:
             for part in (keys[:half], keys[half:]):
                 await self._change_all(f"{{{','.join(part)}}}")
             return
-        if len(self._refused) >= MOST_REFUSED:
+        if len(self._refused) >= self._limits.refused:
             raise SegmentError(
-                f"the database refused more than {MOST_REFUSED} members, the last one with: {error}"
+                f"the database refused more than {self._limits.refused} members, "
+                f"the last one with: {error}"
             ) from error
         self._refused.append({"subscriberId": keys[0], "message": str(error)})
         self._ctx.log.warning("member_refused", id=keys[0], error=str(error))

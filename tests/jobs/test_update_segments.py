@@ -5,23 +5,37 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from jobs import update_segments
-from jobs.criteria.compiler import Condition
-from jobs.update_segments import UpdateSegments, job
+from jobs.criteria.columns import Column
+from jobs.criteria.compiler import placed
+from jobs.criteria.errors import CriteriaError
+from jobs.criteria.types import TYPES
+from jobs.update_segments import (
+    Language,
+    Limits,
+    Segment,
+    Update,
+    UpdateSegments,
+    job,
+    read_segments,
+    update_all,
+    would,
+)
 from scheduler.db.catalog import missing
 from scheduler.db.product import lay_demo
 from scheduler.errors import JobError, LeaseLostError
-from scheduler.job import Done, Explanation, Job, JobContext, Outcome
-from scheduler.sql import load_sql
+from scheduler.job import Connection, Done, Explanation, Job, JobContext, JobDatabase, Outcome
+from scheduler.sql import Query, load_sql
 from tests.jobs.criteria.evaluator import matches
 from tests.support.jobs import MIDNIGHT, NOW, Log, Product, product
 
@@ -29,11 +43,33 @@ sql = load_sql(__file__)
 
 AN_HOUR = timedelta(hours=1)
 A_MOMENT = timedelta(microseconds=1)
+Act: TypeAlias = Callable[[], Awaitable[object]]
 ACTIVE = {"status": "active"}
 
 
 def reader_id(number: int) -> UUID:
     return UUID(int=number)
+
+
+FOUND = 3
+"""Transactions until a difference is found: the columns, the segments, the difference."""
+
+
+class Shared:
+    """A JobDatabase in which the product does something after so many of the run's transactions."""
+
+    def __init__(self, inner: JobDatabase, after: int, act: Act) -> None:
+        self._inner = inner
+        self._left = after
+        self._act = act
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        async with self._inner.transaction() as connection:
+            yield connection
+        self._left -= 1
+        if self._left == 0:
+            await self._act()
 
 
 class Readers:
@@ -89,8 +125,18 @@ class Readers:
     async def status(self, number: int, status: str | None) -> None:
         await sql.set_status(self.shop.pool, id=reader_id(number), status=status)
 
-    async def run(self, **arguments: Any) -> dict[str, Any]:
-        return await self.shop.run(job, **arguments)
+    async def run(
+        self, limits: Limits | None = None, meanwhile: Act | None = None, **arguments: Any
+    ) -> dict[str, Any]:
+        """Run the job; the product does `meanwhile` when the first difference is found."""
+
+        async def run(ctx: JobContext, params: UpdateSegments) -> Outcome:
+            if meanwhile is not None:
+                ctx = replace(ctx, db=Shared(ctx.db, FOUND, meanwhile))
+            return await update_all(ctx, params, limits or Limits())
+
+        changed = limits is not None or meanwhile is not None
+        return await self.shop.run(replace(job, run=run) if changed else job, **arguments)
 
 
 @pytest.fixture
@@ -156,10 +202,7 @@ async def test_who_leaves_and_comes_back_joins_anew(readers: Readers) -> None:
     assert await readers.joined("active") == [4, 1, 1]
 
 
-async def test_joins_are_remembered_for_their_days(
-    readers: Readers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(update_segments, "CHUNK", 2)
+async def test_joins_are_remembered_for_their_days(readers: Readers) -> None:
     await readers.segment("s", ACTIVE)
     await readers.run()
     await readers.many(5)
@@ -170,7 +213,7 @@ async def test_joins_are_remembered_for_their_days(
     await readers.run(now=a_year_later + A_MOMENT, joins_days=365, dry_run=True)
     await readers.run(now=a_year_later, joins_days=365)
     assert await readers.joined("s") == [1, 2, 3, 4, 5, 6]
-    await readers.run(now=a_year_later + A_MOMENT, joins_days=365)
+    await readers.run(Limits(chunk=2), now=a_year_later + A_MOMENT, joins_days=365)
     assert await readers.joined("s") == [6]
     assert await readers.members("s") == [1, 2, 3, 4, 5, 6]
 
@@ -261,17 +304,29 @@ async def test_broken_segments_are_named_and_stop_nobody(readers: Readers) -> No
     assert await readers.members("a-good-one") == await readers.members("zuletzt") == [1, 2, 3]
 
 
-@pytest.mark.parametrize("dry_run", [False, True])
-async def test_the_second_guard_stands_in_front_of_the_statement(
-    readers: Readers, monkeypatch: pytest.MonkeyPatch, dry_run: bool
-) -> None:
-    hole = Condition("EXISTS (SELECT FROM credit_transactions WHERE pg_sleep(99) IS NULL)", ())
-    monkeypatch.setattr(update_segments, "compile_criteria", lambda *_: hole)
+class WithAHole(Language):
+    """A compiler that lets something through."""
+
+    def statement(self, query: Query, segment: Segment) -> tuple[str, tuple[object, ...]]:
+        hole = "EXISTS (SELECT FROM credit_transactions WHERE pg_sleep(99) IS NULL)"
+        return placed(query.sql, hole), ()
+
+
+async def test_the_second_guard_stands_in_front_of_every_statement(readers: Readers) -> None:
+    says = "reads pg_sleep, public.credit_transactions; it was not run"
+    language = WithAHole({"status": Column('s."status"::text', TYPES["text"])}, NOW)
+
+    async def run(ctx: JobContext, _: UpdateSegments) -> Outcome:
+        (segment,) = await read_segments(ctx, ())
+        with pytest.raises(CriteriaError, match=says):
+            await would(ctx, segment, language)
+        with pytest.raises(CriteriaError, match=says):
+            await Update(ctx, segment, language, Limits()).run()
+        return Done({"asked": True})
+
     await readers.segment("s", ACTIVE)
     await readers.many(1)
-    data = await readers.run(dry_run=dry_run)
-    error = data["segments"]["s"]["error"]
-    assert "reads pg_sleep, public.credit_transactions; it was not run" in error
+    assert await readers.shop.run(replace(job, run=run)) == {"asked": True}
     assert await readers.members("s") == []
 
 
@@ -313,25 +368,19 @@ async def test_only_segments_that_are_named(readers: Readers, named: object) -> 
     assert (await readers.members("a"), await readers.members("b")) == ([], [1])
 
 
-async def test_more_than_is_found_at_a_time(
-    readers: Readers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(update_segments, "CHUNK", 3)
-    monkeypatch.setattr(update_segments, "CHUNKS", 2)
+async def test_more_than_is_found_at_a_time(readers: Readers) -> None:
     await readers.segment("s", ACTIVE)
     await readers.many(12)
     await readers.reader(0)
     await readers.reader(2**128 - 1)
     progress: list[int] = []
-    data = await readers.run(progress=lambda done, _: progress.append(done))
+    limits = Limits(chunk=3, chunks=2)
+    data = await readers.run(limits, progress=lambda done, _: progress.append(done))
     assert data["segments"]["s"] == {"members": 14, "joined": 14, "left": 0}
     assert progress == [3, 6, 9, 12, 14]
 
 
-async def test_killed_anywhere_and_run_again_is_one_clean_run(
-    readers: Readers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(update_segments, "CHUNK", 3)
+async def test_killed_anywhere_and_run_again_is_one_clean_run(readers: Readers) -> None:
     await readers.segment("known", ACTIVE)
     await readers.many(5)
     await readers.run()
@@ -343,7 +392,7 @@ async def test_killed_anywhere_and_run_again_is_one_clean_run(
     kills = 0
     for commits_left in range(100):
         try:
-            data = await readers.run(commits_left=commits_left)
+            data = await readers.run(Limits(chunk=3), commits_left=commits_left)
             break
         except LeaseLostError:
             kills += 1
@@ -368,35 +417,14 @@ async def test_a_member_that_the_database_refuses_stops_nobody(readers: Readers)
     assert "member_refused" in log.events()
 
 
-async def test_a_segment_that_is_refused_altogether_stops_no_other(
-    readers: Readers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(update_segments, "MOST_REFUSED", 2)
+async def test_a_segment_that_is_refused_altogether_stops_no_other(readers: Readers) -> None:
     await readers.segment("r", ACTIVE)
     await readers.segment("s", ACTIVE)
     await readers.many(4)
     await sql.refuse_segment(readers.shop.pool)
-    data = await readers.run()
+    data = await readers.run(Limits(refused=2))
     assert "refused more than 2 members" in data["segments"]["r"]["error"]
     assert data["segments"]["s"]["members"] == 4
-
-
-def after_finding(
-    monkeypatch: pytest.MonkeyPatch, shop: Product, query: Any, **parameters: object
-) -> None:
-    """Let the product send a query once between finding the difference and changing it."""
-    find = update_segments.Update._find
-    sent = False
-
-    async def find_and_send(self: Any, first: UUID) -> Any:
-        nonlocal sent
-        found = await find(self, first)
-        if not sent:
-            await query(shop.pool, **parameters)
-            sent = True
-        return found
-
-    monkeypatch.setattr(update_segments.Update, "_find", find_and_send)
 
 
 @pytest.mark.parametrize(
@@ -407,25 +435,24 @@ def after_finding(
     ],
 )
 async def test_a_segment_that_is_edited_meanwhile_waits_for_the_next_run(
-    readers: Readers, monkeypatch: pytest.MonkeyPatch, query: Any, parameters: dict[str, object]
+    readers: Readers, query: Any, parameters: dict[str, object]
 ) -> None:
     await readers.segment("s", ACTIVE)
     await readers.segment("t", ACTIVE)
     await readers.many(2)
-    after_finding(monkeypatch, readers.shop, query, **parameters)
-    data = await readers.run()
+    data = await readers.run(meanwhile=lambda: query(readers.shop.pool, **parameters))
     assert "was changed while it was computed" in data["segments"]["s"]["error"]
     assert (await readers.members("s"), await readers.members("t")) == ([], [1, 2])
 
 
-async def test_readers_who_change_or_go_meanwhile(
-    readers: Readers, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_readers_who_change_or_go_meanwhile(readers: Readers) -> None:
+    async def change() -> None:
+        await sql.delete_reader(readers.shop.pool, id=reader_id(2))
+        await readers.status(3, "bounced")
+
     await readers.segment("s", ACTIVE)
     await readers.many(4)
-    after_finding(monkeypatch, readers.shop, sql.delete_reader, id=reader_id(2))
-    after_finding(monkeypatch, readers.shop, sql.set_status, id=reader_id(3), status="bounced")
-    data = await readers.run()
+    data = await readers.run(meanwhile=change)
     assert data["segments"]["s"] == {"members": 2, "joined": 2, "left": 0}
     assert await readers.members("s") == [1, 4]
 
@@ -445,17 +472,14 @@ async def test_a_reader_who_is_being_deleted_is_waited_for(readers: Readers) -> 
     assert await readers.members("s") == [1, 2, 3, 5, 6, 7, 8, 9]
 
 
-async def test_a_locked_reader_delays_one_segment(
-    readers: Readers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(update_segments, "LOCK_WAIT", 50)
+async def test_a_locked_reader_delays_one_segment(readers: Readers) -> None:
     await readers.segment("s", ACTIVE)
     await readers.segment("t", {"emails_opened": {"$gt": 0}})
     await readers.many(2)
     await readers.reader(3, emails_opened=1)
     async with readers.shop.pool.acquire() as connection, connection.transaction():
         await sql.lock_reader(connection, id=reader_id(1))
-        data = await readers.run()
+        data = await readers.run(Limits(lock_wait=50))
     assert "lock timeout" in data["segments"]["s"]["error"]
     assert data["segments"]["t"] == {"members": 1, "joined": 1, "left": 0}
     assert (await readers.run())["segments"]["s"]["members"] == 3
