@@ -2,141 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import timedelta
 from random import Random
-from typing import Any, TypeAlias
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
-from jobs.criteria.columns import Column
-from jobs.criteria.compiler import placed
-from jobs.criteria.errors import CriteriaError
-from jobs.criteria.types import TYPES
 from jobs.update_segments import (
-    Language,
     Limits,
-    Segment,
-    Update,
     UpdateSegments,
     job,
-    read_segments,
-    update_all,
-    would,
 )
 from scheduler.db.catalog import missing
 from scheduler.db.product import lay_demo
-from scheduler.errors import JobError, LeaseLostError
-from scheduler.job import Connection, Done, Explanation, Job, JobContext, JobDatabase, Outcome
-from scheduler.sql import Query, load_sql
+from scheduler.errors import JobError
+from scheduler.job import Done, Explanation, Job, JobContext, Outcome
 from tests.jobs.criteria.evaluator import matches
+from tests.jobs.newsletter import ACTIVE, Readers, reader_id, sql
 from tests.support.jobs import MIDNIGHT, NOW, Log, Product, product
-
-sql = load_sql(__file__)
 
 AN_HOUR = timedelta(hours=1)
 A_MOMENT = timedelta(microseconds=1)
-Act: TypeAlias = Callable[[], Awaitable[object]]
-ACTIVE = {"status": "active"}
-
-
-def reader_id(number: int) -> UUID:
-    return UUID(int=number)
-
-
-FOUND = 3
-"""Transactions until a difference is found: the columns, the segments, the difference."""
-
-
-class Shared:
-    """A JobDatabase in which the product does something after so many of the run's transactions."""
-
-    def __init__(self, inner: JobDatabase, after: int, act: Act) -> None:
-        self._inner = inner
-        self._left = after
-        self._act = act
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        async with self._inner.transaction() as connection:
-            yield connection
-        self._left -= 1
-        if self._left == 0:
-            await self._act()
-
-
-class Readers:
-    """The newsletter of a test."""
-
-    def __init__(self, shop: Product) -> None:
-        self.shop = shop
-
-    async def segment(
-        self,
-        slug: str,
-        criteria: object,
-        *,
-        is_dynamic: bool | None = True,
-        status: str | None = "published",
-    ) -> None:
-        text = criteria if isinstance(criteria, str) else json.dumps(criteria)
-        await sql.add_segment(
-            self.shop.pool, slug=slug, criteria=text, is_dynamic=is_dynamic, status=status
-        )
-
-    async def reader(self, number: int, **columns: object) -> UUID:
-        defaults: dict[str, object] = {
-            "status": "active",
-            "interests": None,
-            "emails_opened": 0,
-            "user_id": None,
-            "subscribed_at": NOW - timedelta(days=30),
-        }
-        key = reader_id(number)
-        await sql.add_reader(self.shop.pool, **{**defaults, **columns, "id": key})
-        return key
-
-    async def many(self, count: int, **columns: object) -> None:
-        for number in range(1, count + 1):
-            await self.reader(number, **columns)
-
-    async def members(self, slug: str) -> list[int]:
-        rows = sql.members(self.shop.pool)
-        return [row["subscriber_id"].int async for row in rows if row["slug"] == slug]
-
-    async def joins(self, slug: str) -> list[tuple[int, Any]]:
-        rows = sql.joins(self.shop.pool)
-        return [
-            (row["subscriber_id"].int, row["joined_at"])
-            async for row in rows
-            if row["slug"] == slug
-        ]
-
-    async def joined(self, slug: str) -> list[int]:
-        return [number for number, _ in await self.joins(slug)]
-
-    async def status(self, number: int, status: str | None) -> None:
-        await sql.set_status(self.shop.pool, id=reader_id(number), status=status)
-
-    async def run(
-        self, limits: Limits | None = None, meanwhile: Act | None = None, **arguments: Any
-    ) -> dict[str, Any]:
-        """Run the job; the product does `meanwhile` when the first difference is found."""
-
-        async def run(ctx: JobContext, params: UpdateSegments) -> Outcome:
-            if meanwhile is not None:
-                ctx = replace(ctx, db=Shared(ctx.db, FOUND, meanwhile))
-            return await update_all(ctx, params, limits or Limits())
-
-        changed = limits is not None or meanwhile is not None
-        return await self.shop.run(replace(job, run=run) if changed else job, **arguments)
 
 
 @pytest.fixture
@@ -304,32 +194,6 @@ async def test_broken_segments_are_named_and_stop_nobody(readers: Readers) -> No
     assert await readers.members("a-good-one") == await readers.members("zuletzt") == [1, 2, 3]
 
 
-class WithAHole(Language):
-    """A compiler that lets something through."""
-
-    def statement(self, query: Query, segment: Segment) -> tuple[str, tuple[object, ...]]:
-        hole = "EXISTS (SELECT FROM credit_transactions WHERE pg_sleep(99) IS NULL)"
-        return placed(query.sql, hole), ()
-
-
-async def test_the_second_guard_stands_in_front_of_every_statement(readers: Readers) -> None:
-    says = "reads pg_sleep, public.credit_transactions; it was not run"
-    language = WithAHole({"status": Column('s."status"::text', TYPES["text"])}, NOW)
-
-    async def run(ctx: JobContext, _: UpdateSegments) -> Outcome:
-        (segment,) = await read_segments(ctx, ())
-        with pytest.raises(CriteriaError, match=says):
-            await would(ctx, segment, language)
-        with pytest.raises(CriteriaError, match=says):
-            await Update(ctx, segment, language, Limits()).run()
-        return Done({"asked": True})
-
-    await readers.segment("s", ACTIVE)
-    await readers.many(1)
-    assert await readers.shop.run(replace(job, run=run)) == {"asked": True}
-    assert await readers.members("s") == []
-
-
 async def test_a_segments_first_good_computation_is_its_baseline(readers: Readers) -> None:
     await readers.segment("s", {"status": {"$is": "active"}})
     await readers.many(2)
@@ -378,111 +242,6 @@ async def test_more_than_is_found_at_a_time(readers: Readers) -> None:
     data = await readers.run(limits, progress=lambda done, _: progress.append(done))
     assert data["segments"]["s"] == {"members": 14, "joined": 14, "left": 0}
     assert progress == [3, 6, 9, 12, 14]
-
-
-async def test_killed_anywhere_and_run_again_is_one_clean_run(readers: Readers) -> None:
-    await readers.segment("known", ACTIVE)
-    await readers.many(5)
-    await readers.run()
-    for number in (1, 4):
-        await readers.status(number, "bounced")
-    for number in range(10, 20):
-        await readers.reader(number)
-    await readers.segment("unknown", {"status": ["active", "bounced"]})
-    kills = 0
-    for commits_left in range(100):
-        try:
-            data = await readers.run(Limits(chunk=3), commits_left=commits_left)
-            break
-        except LeaseLostError:
-            kills += 1
-    assert kills >= 8, "the run is over too soon to be killed at every place"
-    assert data["errors"] == 0
-    assert await readers.members("known") == [2, 3, 5, *range(10, 20)]
-    assert await readers.joined("known") == list(range(10, 20))
-    assert await readers.members("unknown") == [1, 2, 3, 4, 5, *range(10, 20)]
-    assert await readers.joined("unknown") == []
-
-
-async def test_a_member_that_the_database_refuses_stops_nobody(readers: Readers) -> None:
-    await sql.refuse_member(readers.shop.pool)
-    await readers.segment("s", ACTIVE)
-    await readers.many(9)
-    log = Log()
-    data = await readers.run(log=log)
-    answer = data["segments"]["s"]
-    assert (answer["members"], answer["joined"]) == (8, 8)
-    assert answer["refused"] == [{"subscriberId": str(reader_id(5)), "message": "not this one"}]
-    assert await readers.members("s") == [1, 2, 3, 4, 6, 7, 8, 9]
-    assert "member_refused" in log.events()
-
-
-async def test_a_segment_that_is_refused_altogether_stops_no_other(readers: Readers) -> None:
-    await readers.segment("r", ACTIVE)
-    await readers.segment("s", ACTIVE)
-    await readers.many(4)
-    await sql.refuse_segment(readers.shop.pool)
-    data = await readers.run(Limits(refused=2))
-    assert "refused more than 2 members" in data["segments"]["r"]["error"]
-    assert data["segments"]["s"]["members"] == 4
-
-
-@pytest.mark.parametrize(
-    ("query", "parameters"),
-    [
-        (sql.set_criteria, {"slug": "s", "criteria": '{"status": "bounced"}'}),
-        (sql.freeze, {"slug": "s"}),
-    ],
-)
-async def test_a_segment_that_is_edited_meanwhile_waits_for_the_next_run(
-    readers: Readers, query: Any, parameters: dict[str, object]
-) -> None:
-    await readers.segment("s", ACTIVE)
-    await readers.segment("t", ACTIVE)
-    await readers.many(2)
-    data = await readers.run(meanwhile=lambda: query(readers.shop.pool, **parameters))
-    assert "was changed while it was computed" in data["segments"]["s"]["error"]
-    assert (await readers.members("s"), await readers.members("t")) == ([], [1, 2])
-
-
-async def test_readers_who_change_or_go_meanwhile(readers: Readers) -> None:
-    async def change() -> None:
-        await sql.delete_reader(readers.shop.pool, id=reader_id(2))
-        await readers.status(3, "bounced")
-
-    await readers.segment("s", ACTIVE)
-    await readers.many(4)
-    data = await readers.run(meanwhile=change)
-    assert data["segments"]["s"] == {"members": 2, "joined": 2, "left": 0}
-    assert await readers.members("s") == [1, 4]
-
-
-async def test_a_reader_who_is_being_deleted_is_waited_for(readers: Readers) -> None:
-    await readers.segment("s", ACTIVE)
-    await readers.many(9)
-    async with readers.shop.pool.acquire() as connection:
-        async with connection.transaction():
-            await sql.delete_reader(connection, id=reader_id(4))
-            running = asyncio.create_task(readers.run())
-            while not await sql.somebody_waits(connection):
-                assert not running.done()
-                await asyncio.sleep(0.01)
-        data = await running
-    assert data["segments"]["s"] == {"members": 8, "joined": 8, "left": 0}
-    assert await readers.members("s") == [1, 2, 3, 5, 6, 7, 8, 9]
-
-
-async def test_a_locked_reader_delays_one_segment(readers: Readers) -> None:
-    await readers.segment("s", ACTIVE)
-    await readers.segment("t", {"emails_opened": {"$gt": 0}})
-    await readers.many(2)
-    await readers.reader(3, emails_opened=1)
-    async with readers.shop.pool.acquire() as connection, connection.transaction():
-        await sql.lock_reader(connection, id=reader_id(1))
-        data = await readers.run(Limits(lock_wait=50))
-    assert "lock timeout" in data["segments"]["s"]["error"]
-    assert data["segments"]["t"] == {"members": 1, "joined": 1, "left": 0}
-    assert (await readers.run())["segments"]["s"]["members"] == 3
 
 
 async def test_random_changes_day_after_day(readers: Readers) -> None:
