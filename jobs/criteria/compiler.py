@@ -4,6 +4,7 @@ expressions of the allowed columns, and values that are bound.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,6 +58,11 @@ def placed(statement: str, condition: str) -> str:
     if PLACE not in statement:
         raise ValueError(f"the statement has no place for criteria: {PLACE}")
     return statement.replace(PLACE, condition)
+
+
+def first_free(statement: str) -> int:
+    """The number of the first placeholder that the statement itself does not use."""
+    return max((int(number) for number in re.findall(r"\$(\d+)", statement)), default=0) + 1
 
 
 @dataclass
@@ -161,7 +167,9 @@ class _Compiler:
 
     def _contains(self, column: Column, value: object, path: Path) -> str:
         if column.type.sql == "text":
-            return f"(strpos({column.sql}, {self._bind(column, value, path)}) > 0)"
+            # Some collations cannot search before PostgreSQL 18, and letters are letters in "C".
+            bound = self._bind(column, value, path)
+            return f'(strpos({column.sql} COLLATE "C", {bound}) > 0)'
         return f"({column.sql} @> {self._bind(column, value, path)})"
 
     def _bind(self, column: Column, value: object, path: Path) -> str:

@@ -18,7 +18,8 @@ from jobs.criteria.errors import CriteriaError
 from scheduler.job import Connection
 
 LITERAL = re.compile(r"E'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'", re.DOTALL)
-CALL = re.compile(r'((?:"(?:[^"]|"")+"|[\w$]+)(?:\.(?:"(?:[^"]|"")+"|[\w$]+))*)\s*\(')
+NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
+CALL = re.compile(rf"({NAME}(?:\.{NAME})*)\s*\(")
 # What stands before a bracket in a plan and calls nothing: words of SQL, types with a length, and
 # what the compiler itself makes.
 HARMLESS = frozenset(
