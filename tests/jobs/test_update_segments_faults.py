@@ -44,7 +44,11 @@ class WithAHole(Language):
 
 async def test_the_second_guard_stands_in_front_of_every_statement(readers: Readers) -> None:
     says = "reads pg_sleep, public.credit_transactions; it was not run"
-    language = WithAHole({"status": Column('s."status"::text', TYPES["text"])}, NOW)
+    columns = {
+        "status": Column('s."status"::text', TYPES["text"]),
+        "user.id": Column('u."id"::uuid', TYPES["uuid"]),
+    }
+    language = WithAHole(columns, NOW)
 
     async def run(ctx: JobContext, _: UpdateSegments) -> Outcome:
         (segment,) = await read_segments(ctx, ())
