@@ -14,6 +14,7 @@ from scheduler.days import day_of, day_start
 from scheduler.errors import PermanentError
 from scheduler.job import Connection, Done, Job, JobContext, Outcome
 from scheduler.sql import Queries
+from scheduler.transaction import give_memory
 
 NAME = "aggregate-analytics"
 """Of the watermark, whichever entries run the job."""
@@ -83,7 +84,7 @@ async def run(ctx: JobContext, params: AggregateAnalytics) -> Outcome:
     for number in range(0, len(days), TOGETHER):
         together = days[number : number + TOGETHER]
         async with ctx.db.transaction() as connection:
-            await sql.give_memory(connection)
+            await give_memory(connection, 64)
             await rollup.write(connection, together)
             if params.from_ is None:
                 await sql.advance(connection, job=NAME, at=rollup.start(together[-1] + DAY))

@@ -11,6 +11,7 @@ from jobs.analytics.names import EventNames
 from jobs.analytics.rollups import done_before, rollup_sql
 from scheduler.job import Done, Job, JobContext, Outcome
 from scheduler.sql import Queries
+from scheduler.transaction import give_memory
 
 NAME = "aggregate-hourly"
 """Of the watermark, whichever entries run the job."""
@@ -54,7 +55,7 @@ async def run(ctx: JobContext, params: AggregateHourly) -> Outcome:
             "now": ctx.now(),
         }
         async with ctx.db.transaction() as connection:
-            await sql.give_memory(connection)
+            await give_memory(connection, 64)
             judged = [row async for row in sql.roll_up(connection, hours=hours, **parameters)]
             whole = [row["hour"] for row in judged if row["whole"]]
             if "credit_transactions" in ctx.tables:

@@ -38,6 +38,7 @@ from scheduler.days import day_of, day_start
 from scheduler.errors import JobError, MissingTablesError
 from scheduler.job import Connection, Done, Explanation, Job, JobContext, Outcome, Params, Row
 from scheduler.sql import Queries, load_sql
+from scheduler.transaction import limit_lock_wait
 
 sql = load_sql(__file__)
 
@@ -200,7 +201,7 @@ async def _write(
         counted = [*params.generation_events]
     asked = {name: row[name] for name in DEFINITION}
     async with ctx.db.transaction() as connection:
-        await sql.wait_briefly(connection)
+        await limit_lock_wait(connection, 2)
         data = cohort_data(
             cohort.metric,
             cohort.window,

@@ -1,6 +1,3 @@
--- name: wait_briefly!
-SELECT set_config('lock_timeout', '2s', true);
-
 -- name: published
 -- JSON as text: whatever it holds, reading it fails nobody but its own cohort.
 SELECT c.id, c.slug, c.cohort_type, c.granularity, c.metric, c.start_date, c.end_date,

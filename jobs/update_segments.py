@@ -20,9 +20,13 @@ from jobs.criteria.vocabulary import ACCOUNT, SUBSCRIBER
 from scheduler.errors import JobError, PermanentError
 from scheduler.job import Connection, Done, Explanation, Job, JobContext, Outcome, Params
 from scheduler.sql import Query, load_sql
+from scheduler.transaction import give_memory, limit_lock_wait
 from scheduler.walk import FIRST_KEY, LAST_KEY, MOST_REFUSED, REFUSED
 
 sql = load_sql(__file__)
+
+MEGABYTES = 128
+"""For one hash of everybody, and one of every member: 64 bytes each are enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +35,8 @@ class Limits:
     """Members a transaction: some 100 ms."""
     chunks: int = 200
     """Found at a time, 37 MB of them; where more people join and leave, the rest is found next."""
-    lock_wait: int = 10_000
-    """Milliseconds that a chunk waits for a locked row; then its segment waits for the next run."""
+    lock_wait: float = 10
+    """Seconds that a chunk waits for a locked row; then its segment waits for the next run."""
     refused: int = MOST_REFUSED
     """Above this many members that cannot be written, it is not the members."""
 
@@ -156,7 +160,7 @@ async def would(ctx: JobContext, segment: Segment, language: Language) -> dict[s
     text, values = language.statement(sql.count_difference, segment)
     async with ctx.db.transaction() as connection:
         await guard(connection, segment, language)
-        await sql.give_memory(connection)
+        await give_memory(connection, MEGABYTES)
         (row,) = await connection.fetch(text, FIRST_KEY, segment.id, *values)
     return {
         "members": row["members"],
@@ -223,7 +227,7 @@ class Update:
         text, values = self._language.statement(sql.chunks, self._segment)
         async with self._ctx.db.transaction() as connection:
             await guard(connection, self._segment, self._language)
-            await sql.give_memory(connection)
+            await give_memory(connection, MEGABYTES)
             most = self._limits.chunks
             rows = await connection.fetch(
                 text, first, self._segment.id, self._limits.chunk, most, *values
@@ -236,7 +240,7 @@ class Update:
         text, values = self._change
         try:
             async with self._ctx.db.transaction() as connection:
-                await sql.limit_wait(connection, milliseconds=self._limits.lock_wait)
+                await limit_lock_wait(connection, self._limits.lock_wait)
                 (row,) = await connection.fetch(
                     text, self._segment.id, self._segment.criteria, ids, self._language.now, *values
                 )

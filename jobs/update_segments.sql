@@ -29,14 +29,6 @@ FROM newsletter_segments g
 WHERE {dynamic} AND (:slugs ::text[] IS NULL OR g.slug = ANY (:slugs ::text[]))
 ORDER BY g.slug;
 
--- name: give_memory$
--- For one hash of everybody, and one of every member: 64 bytes each are enough.
-SELECT set_config('work_mem', '128MB', true);
-
--- name: limit_wait$
--- How long a chunk waits for subscribers whom somebody is deleting, or has locked as if.
-SELECT set_config('lock_timeout', :milliseconds ::int ::text, true);
-
 -- name: chunks
 -- Who joins or leaves from the key on, by key: so many to a chunk, and so many chunks at most. As
 -- text, since Python needs four times as much memory for as many UUIDs.

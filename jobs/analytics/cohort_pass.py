@@ -16,6 +16,7 @@ from jobs.analytics.events import event_sql
 from scheduler.errors import MissingTablesError
 from scheduler.job import Connection
 from scheduler.sql import Queries
+from scheduler.transaction import give_memory
 
 FILTERS = "('filters' IS NOT NULL)"
 """What stands in the statements until the condition of a cohort's filters takes its place."""
@@ -76,7 +77,9 @@ async def measure(
     connection: Connection, sql: Queries, cohort: Cohort, counting: Statement, cutoff: datetime
 ) -> Matrix:
     """Run the pass. Events before `cutoff` may have been cleaned."""
-    await sql.settle(connection)
+    # A hash of a million people.
+    await give_memory(connection, 64)
+    await sql.without_loops(connection)
     matrix = Matrix()
     first = cohort.window.first
     for row in await connection.fetch(counting.text, *counting.values):

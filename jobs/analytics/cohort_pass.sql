@@ -124,10 +124,7 @@ SELECT
         ORDER BY p.place
     ) AS some;
 
--- name: settle!
--- A hash of a million people fits in the memory. The planner cannot know how many people a filter
--- leaves; where it guesses too few, a loop over them for each event would take hours.
-SELECT set_config('work_mem', greatest(
-            65536, pg_size_bytes(current_setting('work_mem')) / 1024) ::text || 'kB', true),
-    set_config('enable_nestloop', 'off', true),
-    set_config('jit', 'off', true);
+-- name: without_loops!
+-- The planner cannot know how many people a filter leaves; where it guesses too few, a loop over them
+-- for each event would take hours.
+SELECT set_config('enable_nestloop', 'off', true);

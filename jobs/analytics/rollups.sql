@@ -49,7 +49,3 @@ SELECT CASE
     WHEN EXISTS (SELECT FROM {events} e WHERE e.at < :first) THEN :first
     ELSE (SELECT min(e.at) FROM {events} e WHERE e.at >= :first AND e.at < :before)
 END;
-
--- name: give_memory^
--- A period is sorted and hashed in memory; compiling the statement would cost more than it saves.
-SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true);

@@ -163,7 +163,7 @@ async def test_a_locked_reader_delays_one_segment(readers: Readers) -> None:
     await readers.reader(3, emails_opened=1)
     async with readers.shop.pool.acquire() as connection, connection.transaction():
         await sql.lock_reader(connection, id=reader_id(1))
-        data = await readers.run(Limits(lock_wait=50))
+        data = await readers.run(Limits(lock_wait=0.05))
     assert "lock timeout" in data["segments"]["s"]["error"]
     assert data["segments"]["t"] == {"members": 1, "joined": 1, "left": 0}
     assert (await readers.run())["segments"]["s"]["members"] == 3
