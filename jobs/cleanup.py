@@ -22,6 +22,9 @@ Span: TypeAlias = tuple[datetime | None, datetime]
 # The product's events have one of two columns for their time.
 SQL = {column: load_sql(__file__, events_time=column) for column in ("timestamp", "created_at")}
 
+# What rolls events up, and where to. While it is on the clock, events wait for it.
+ROLLUPS = {"aggregate-analytics": "analytics_daily", "aggregate-hourly": "analytics_hourly"}
+
 BATCH = 5_000
 """Rows a transaction: some 100 ms, and little to lose when the time is over."""
 RUNS_KEPT = 50
@@ -44,8 +47,9 @@ class Cleanup(Params):
 async def run(ctx: JobContext, params: Cleanup) -> Outcome:
     """Delete in batches, oldest first; what is done stays done, whatever happens to the rest.
 
-    Events of a day without a row in `analytics_daily` are held while `aggregate-analytics` is on
-    the clock: once they are gone, their day can never be rolled up. A day is the job's zone's.
+    Events that `aggregate-analytics` or `aggregate-hourly` has not come to are held while it is on
+    the clock, and so are those of a day without a row in `analytics_daily`: once they are gone,
+    their day can never be rolled up. A day is the job's zone's.
     """
     columns = ctx.tables["analytics_events"]
     time_column = next((column for column in SQL if column in columns), None)
@@ -97,12 +101,25 @@ async def event_spans(
     ctx: JobContext, sql: Queries, cutoff: datetime
 ) -> tuple[list[Span], list[Span]]:
     """Of the time before `cutoff`: the spans whose events may go, and those that are held."""
-    if "analytics_daily" not in ctx.tables or "aggregate-analytics" not in ctx.scheduled_jobs:
-        return [(None, cutoff)], []
+    rollups = [job for job in ROLLUPS if job in ctx.scheduled_jobs and ROLLUPS[job] in ctx.tables]
     async with ctx.db.transaction() as connection:
-        rows = sql.rolled_up_days(connection, last_day=day_of(cutoff, ctx.timezone))
-        days: list[date] = [row["date"] async for row in rows]
-    return split_by_days(days, cutoff, ctx.timezone)
+        reached = {row["job"]: row["at"] async for row in sql.rolled_up(connection, jobs=rollups)}
+        if len(reached) < len(rollups):
+            return [], [(None, cutoff)]  # one of them has never run
+        end = min(cutoff, *reached.values()) if reached else cutoff
+        free: list[Span] = [(None, end)]
+        held: list[Span] = []
+        if "aggregate-analytics" in rollups:
+            # A row may be somebody else's, with other numbers: it counts where our job has been.
+            rows = sql.rolled_up_days(connection, last_day=day_of(end, ctx.timezone))
+            days: list[date] = [row["date"] async for row in rows]
+            free, held = split_by_days(days, end, ctx.timezone)
+        if end < cutoff:
+            held.append((end, cutoff))
+        if free:
+            # Whoever rolls up must know it before the first event is gone.
+            await sql.mark_cleaned(connection, before=free[-1][1])
+    return free, held
 
 
 def split_by_days(

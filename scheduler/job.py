@@ -140,7 +140,7 @@ class Explanation:
 
     sql: str
     """The statement, as PostgreSQL gets it."""
-    values: Sequence[JsonValue]
+    values: Sequence[object]
     """What stands for $1, $2, ..."""
     counts: Json
     """What comes out of it now, by name."""

@@ -12,6 +12,7 @@ import pytest
 
 import jobs
 from jobs.analytics.events import EVENTS, OPTIONAL
+from jobs.analytics.rollups import ROLLUPS
 from scheduler.sql import load_sql
 
 ROOT = Path(jobs.__file__).parent
@@ -44,7 +45,7 @@ def named(file: Path) -> str:
 
 
 def queries(file: Path, variant: str) -> Iterator[tuple[str, str]]:
-    shared = () if file == EVENTS else (EVENTS,)
+    shared = [other for other in (EVENTS, ROLLUPS) if file not in {other, EVENTS}]
     loaded: Any = load_sql(str(file), *shared, **IDENTIFIERS[variant])
     for name in loaded.available_queries:
         if not name.endswith("_cursor"):
