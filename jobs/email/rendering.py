@@ -143,8 +143,8 @@ class Renderer:
             raise TemplateError(f"it is longer than {MOST_SOURCE:,} characters")
         environment = self._environments[html]
         tree = environment.parse(without_ejs(source))
-        names = meta.find_undeclared_variables(tree) - {"range"}
         _check(tree)
+        names = meta.find_undeclared_variables(tree) - {"range"}
         _count_turns(tree)
         if len(self._compiled) >= KEPT:
             del self._compiled[next(iter(self._compiled))]

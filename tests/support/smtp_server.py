@@ -7,7 +7,8 @@ JSON in `received.jsonl`. How it answers stands in `answers.json`, which is read
      "rcpt": {"a@example.com": "550 5.1.1 nobody"}, "data": {"a@example.com": "drop"}}
 
 An answer `drop` cuts the connection, `keep and drop` does so once the message is kept, `drop if
-used` where the connection has brought a message before. With a `password` everybody has to log in, as `user`.
+used` where the connection has brought a message before. With a `password` everybody has to log in,
+as `user`.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class Answers:
 
     def _or_drop(self, server: SMTP, answer: str | None) -> str:
         if answer in {"drop", "keep and drop"}:
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
             return "421 gone"
         return answer or "250 2.0.0 OK"
@@ -139,7 +140,8 @@ async def main(folder: Path, cert: str = "", key: str = "", how: str = "") -> No
     server = await asyncio.get_running_loop().create_server(
         connected, "127.0.0.1", 0, ssl=context if how == "implicit" else None
     )
-    print(server.sockets[0].getsockname()[1], flush=True)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
     await server.serve_forever()
 
 

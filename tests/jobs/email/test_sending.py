@@ -203,7 +203,8 @@ async def test_nobody_who_left_is_written_to(wire: Post, server: MailServer) -> 
 
 async def test_copies_go_to_whom_one_may_write(wire: Post, server: MailServer) -> None:
     await wire.shop.pool.execute(
-        "INSERT INTO lamplighter.suppressions VALUES ('gone@example.com', 'bounced', 'x', null, $1)",
+        "INSERT INTO lamplighter.suppressions VALUES ($1, 'bounced', 'smtp', null, $2)",
+        "gone@example.com",
         wire.now,
     )
     server.answer(rcpt={"nobody@example.com": "550 5.1.1 who", "full@example.com": "452 4.2.2 no"})
