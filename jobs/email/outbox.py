@@ -133,20 +133,22 @@ class Outbox:
     async def check(self, queued: Queued) -> frozenset[str] | None:
         """To whom of its recipients nobody may write; None where it is not to be sent any more."""
         emails = sorted({e.strip().lower() for e in (queued.to_email, *queued.cc, *queued.bcc)})
+        values = {
+            **self._owner,
+            "id": queued.id,
+            "emails": emails,
+            "transactional": queued.template_id in self._transactional and not queued.ours,
+        }
         async with self._ctx.db.transaction() as connection:
-            row = await sql.check(
-                connection,
-                id=queued.id,
-                emails=emails,
-                transactional=queued.template_id in self._transactional and not queued.ours,
-                **self._owner,
-            )
-            if row is None or not row["wanted"]:
-                return None
-            found = frozenset(row["suppressed"])
-            if queued.ours and not await sql.reads(connection, subscriber_id=queued.subscriber_id):
-                found |= {queued.to_email.strip().lower()}
-        return found
+            if queued.ours:
+                reader = queued.subscriber_id
+                row = await sql.check_step(connection, **values, subscriber_id=reader)
+            else:
+                row = await sql.check(connection, **values)
+        if row is None or not row["wanted"]:
+            return None
+        own = () if row["reads"] else (queued.to_email.strip().lower(),)
+        return frozenset((*row["suppressed"], *own))
 
     async def sent(self, queued: Queued, ready: Ready, answer: Answer) -> None:
         """Write down that the server has it, at once and whatever it takes."""

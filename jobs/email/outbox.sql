@@ -122,25 +122,32 @@ FROM taken q
 LEFT JOIN lamplighter.outbox o ON o.queue_id = q.id
 ORDER BY coalesce(q.priority, 0) DESC, coalesce(q.scheduled_at, q.created_at, :now), q.id;
 
--- name: check^
--- Just before it is sent: is it still to be sent, and to whom of them may nobody write?
-SELECT q.status = 'processing' AS wanted,
+-- fragment: to_whom
+q.status = 'processing' AS wanted,
     ARRAY(
         SELECT x.email
         FROM lamplighter.suppressions x
         WHERE x.email = ANY (:emails ::text[]) AND x.lifted_at IS NULL
             AND NOT (:transactional ::boolean AND x.reason = 'unsubscribed')
     ) AS suppressed
+
+-- name: check^
+-- Just before it is sent: is it still to be sent, and to whom of them may nobody write?
+SELECT {to_whom}, true AS reads
 FROM email_queue q
 JOIN lamplighter.sending s ON {owned}
 WHERE q.id = :id;
 
--- name: reads$
--- Whether somebody still reads what sequences send: the product's own word.
-SELECT EXISTS (
-    SELECT FROM newsletter_subscribers
-    WHERE id = :subscriber_id AND coalesce(status, 'active') = 'active'
-);
+-- name: check_step^
+-- The same for a message of a sequence: its reader, as the product says, reads still.
+SELECT {to_whom},
+    EXISTS (
+        SELECT FROM newsletter_subscribers r
+        WHERE r.id = :subscriber_id AND coalesce(r.status, 'active') = 'active'
+    ) AS reads
+FROM email_queue q
+JOIN lamplighter.sending s ON {owned}
+WHERE q.id = :id;
 
 -- name: mark_sent$
 WITH marked AS (

@@ -63,7 +63,8 @@ async def send_round(
         channels = [FileChannel(mail.folder)]
     else:
         server = Server.read(mail.smtp_url)
-        channels = [SmtpChannel(server) for _ in range(rules.connections)]
+        tls = server.tls()
+        channels = [SmtpChannel(server, tls) for _ in range(rules.connections)]
     sending = _Round(ctx, outbox, rules, counts, details, links)
     try:
         await channels[0].open()

@@ -63,6 +63,13 @@ class Server:
             is_local=_is_loopback(host),
         )
 
+    def tls(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        if self.is_local:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
 
 def _is_loopback(host: str) -> bool:
     try:
@@ -74,8 +81,10 @@ def _is_loopback(host: str) -> bool:
 class SmtpChannel:
     """One connection to a server. It connects when it has to."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, tls: ssl.SSLContext | None = None) -> None:
+        """Several connections may share a context; it takes a while to make."""
         self._server = server
+        self._tls = tls or server.tls()
         self._client: SMTP | None = None
         self._messages = 0
         self._sending = False
@@ -207,7 +216,7 @@ class SmtpChannel:
             use_tls=server.implicit_tls,
             start_tls=False,
             timeout=CONNECT_SECONDS,
-            tls_context=self._tls(),
+            tls_context=self._tls,
         )
         try:
             async with _explained():
@@ -241,13 +250,6 @@ class SmtpChannel:
             ) from error
         except (SMTPException, OSError) as error:
             raise Trouble("the mail server lets nobody log in so", repr(error)) from error
-
-    def _tls(self) -> ssl.SSLContext:
-        context = ssl.create_default_context()
-        if self._server.is_local:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
 
 @asynccontextmanager

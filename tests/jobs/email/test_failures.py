@@ -292,6 +292,7 @@ async def test_certificates_of_others_are_verified(
         with pytest.raises(Trouble, match="certificate is not to be trusted"):
             await channel.open()
         monkeypatch.setenv("SSL_CERT_FILE", str(ca))
+        channel = SmtpChannel(Server("localhost", server.port, how == "implicit", is_local=False))
         await channel.open()
         await channel.close()
 
