@@ -6,23 +6,29 @@ The loop sends messages that are made already, over as many connections, and kee
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
+from typing import TypeAlias
 
 import aiosmtplib
 import asyncpg
 
 from bench.bed import Bed
+from bench.postfix import is_usable, postfix
 from bench.processes import PATIENCE, environment, run
 from bench.report import Result
 from scheduler.sql import load_sql
 
 sql = load_sql(__file__)
+
+Server: TypeAlias = Callable[[], AbstractAsyncContextManager[int]]
+NUMBERS = itertools.count(1)
 
 SINK = Path(__file__).with_name("sink.py")
 SCHEDULE = "jobs:\n  process-email-queue:\n    cron: '* * * * *'\n    timeout: 1h\n"
@@ -37,32 +43,45 @@ HTML = (
 
 async def measure(bed: Bed) -> list[Result]:
     messages = A_RUN if bed.quick else 5 * A_RUN
-    results = []
-    for form in ("ours", "wild"):
-        dsn = await bed.fresh(f"mail_{form}", wild=form == "wild")
-        connection = await asyncpg.connect(dsn)
-        try:
-            await sql.lay(connection, readers=messages, html=HTML, now=datetime.now(UTC))
-            async with sink() as port:
-                await _run(bed, dsn, port, 1)
-                bare = await _bare(port, messages, connections=4)
-                for _ in range(messages // A_RUN):
-                    await _run(bed, dsn, port, A_RUN)
-            rows = [row async for row in sql.runs(connection)][1:]
-        finally:
-            await connection.close()
-        sent = sum(row["sent"] for row in rows)
-        seconds = sum(row["seconds"] for row in rows)
-        middle = sorted(row["p50"] for row in rows)[len(rows) // 2]
-        note = (
-            f"from the server's answer to the commit p50 {middle:.1f} ms, at most"
-            f" {max(row['max'] for row in rows):.1f} ms: the only moments in which a crash makes"
-            " a message come twice"
-        )
-        tables = "the product's tables" if form == "wild" else "our tables"
-        what = f"messages sent, {tables}"
-        results.append(Result(what, sent / seconds, bare, "/s", more_is_better=True, note=note))
+    results = [
+        await _measure(bed, messages, "our tables", sink, "a server that keeps nothing"),
+        await _measure(bed, messages, "the product's tables", sink, "a server that keeps nothing"),
+    ]
+    if is_usable():
+        results.append(await _measure(bed, messages, "our tables", postfix, "Postfix"))
     return results
+
+
+async def _measure(bed: Bed, messages: int, tables: str, server: Server, named: str) -> Result:
+    dsn = await bed.fresh(f"mail{next(NUMBERS)}", wild=tables != "our tables")
+    connection = await asyncpg.connect(dsn)
+    try:
+        await sql.lay(connection, readers=messages + 1, html=HTML, now=datetime.now(UTC))
+        async with server() as port:
+            await _run(bed, dsn, port, 1)
+            bare = await _bare(port, messages, connections=4)
+            for _ in range(messages // A_RUN):
+                await _run(bed, dsn, port, A_RUN)
+        rows = [row async for row in sql.runs(connection)][1:]
+    finally:
+        await connection.close()
+    sent = sum(row["sent"] for row in rows)
+    if sent != messages:
+        raise RuntimeError(f"{messages} messages were to be sent, and {sent} were")
+    middle = sorted(row["p50"] for row in rows)[len(rows) // 2]
+    note = (
+        f"from the server's answer to the commit p50 {middle:.1f} ms, at most"
+        f" {max(row['max'] for row in rows):.1f} ms: the only moments in which a crash makes"
+        " a message come twice"
+    )
+    return Result(
+        f"messages sent to {named}, {tables}",
+        sent / sum(row["seconds"] for row in rows),
+        bare,
+        "/s",
+        more_is_better=True,
+        note=note,
+    )
 
 
 async def _run(bed: Bed, dsn: str, port: int, limit: int) -> None:

@@ -14,6 +14,7 @@ from pydantic import Field, JsonValue
 from jobs.email.delivery import Trouble
 from jobs.email.outbox import Outbox, Scope
 from jobs.email.round import Rules, send_round
+from jobs.email.settlement import Settlement
 from scheduler.condition import clear_condition, set_condition
 from scheduler.job import Done, Job, JobContext, Outcome, Params
 
@@ -62,6 +63,7 @@ async def run(ctx: JobContext, params: ProcessEmailQueue) -> Outcome:
         backlog=params.send_backlog,
     )
     outbox = Outbox(ctx, scope)
+    settlement = Settlement(ctx)
     paused = await outbox.open()
     expired = await outbox.expire(f"was due more than {params.max_age_hours} h ago")
     if expired:
@@ -82,10 +84,10 @@ async def run(ctx: JobContext, params: ProcessEmailQueue) -> Outcome:
     details: list[JsonValue] = []
     still_paused = False
     try:
-        await send_round(ctx, outbox, rules, counts, details, paused=paused)
+        await send_round(ctx, outbox, settlement, rules, counts, details, paused=paused)
     except Trouble as trouble:
         ctx.log.error("outbox_paused", reason=str(trouble), said=trouble.said)
-        await outbox.release()
+        await settlement.release()
         await outbox.pause(f"paused: {trouble}")
         still_paused = True
     left = await outbox.left_alone()

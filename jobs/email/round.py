@@ -16,6 +16,7 @@ from jobs.email.message import MessageError, Queued, compose
 from jobs.email.outbox import Outbox
 from jobs.email.pace import Pace
 from jobs.email.rendering import Renderer
+from jobs.email.settlement import Settlement
 from jobs.email.smtp import Server, SmtpChannel
 from scheduler.job import JobContext
 
@@ -43,6 +44,7 @@ class Rules:
 async def send_round(
     ctx: JobContext,
     outbox: Outbox,
+    settlement: Settlement,
     rules: Rules,
     counts: dict[str, int],
     details: list[JsonValue],
@@ -65,7 +67,7 @@ async def send_round(
         server = Server.read(mail.smtp_url)
         tls = server.tls()
         channels = [SmtpChannel(server, tls) for _ in range(rules.connections)]
-    sending = _Round(ctx, outbox, rules, counts, details, links)
+    sending = _Round(ctx, outbox, settlement, rules, counts, details, links)
     try:
         await channels[0].open()
         if paused:
@@ -84,6 +86,7 @@ class _Round:
         self,
         ctx: JobContext,
         outbox: Outbox,
+        settlement: Settlement,
         rules: Rules,
         counts: dict[str, int],
         details: list[JsonValue],
@@ -91,6 +94,7 @@ class _Round:
     ) -> None:
         self._ctx = ctx
         self._outbox = outbox
+        self._settlement = settlement
         self._rules = rules
         self._counts = counts
         self._details = details
@@ -134,7 +138,7 @@ class _Round:
         for failure in sorted(failures, key=lambda failure: isinstance(failure, Trouble)):
             raise failure
         if not until_one_is_taken:
-            await self._outbox.release()  # what time was over for
+            await self._settlement.release()  # what time was over for
 
     def tell(self) -> None:
         """Log what is of use to know of the round."""
@@ -193,7 +197,7 @@ class _Round:
         if suppressed is None:
             return None
         if queued.to_email.strip().lower() in suppressed:
-            await self._outbox.settle(
+            await self._settlement.settle(
                 queued,
                 "cancelled",
                 error="nobody writes to this address any more",
@@ -217,7 +221,7 @@ class _Round:
                     now=self._ctx.now(),
                 )
         except MessageError as error:
-            await self._outbox.settle(
+            await self._settlement.settle(
                 queued, "failed", error=str(error), error_code="message", used=True
             )
             return self._failed(queued, str(error))
@@ -227,7 +231,7 @@ class _Round:
         except Trouble as trouble:
             self._stop = True
             # It may be this message alone that is refused so: others go before it next time.
-            await self._outbox.settle(
+            await self._settlement.settle(
                 queued, "pending", error=str(trouble), error_code="outbox", used=False
             )
             raise
@@ -235,13 +239,13 @@ class _Round:
         self._taken = True
         match delivery:
             case Sent(answer=answer, refused=refused):
-                await self._outbox.sent(queued, ready, answer)
+                await self._settlement.sent(queued, ready, answer)
                 self._windows.append(self._clock() - answered)
                 if refused:
-                    await self._outbox.others_refused(queued, ready, refused)
+                    await self._settlement.others_refused(queued, ready, refused)
                 return "sent"
             case Refused(answer=answer, bounced=bounced):
-                await self._outbox.refused(queued, ready, answer, bounced=bounced)
+                await self._settlement.refused(queued, ready, answer, bounced=bounced)
                 return self._failed(queued, str(answer))
             case Deferred():
                 return await self._defer(queued, delivery)
@@ -251,7 +255,7 @@ class _Round:
         tries = queued.attempts + 1
         last = tries >= queued.most_attempts
         wait = min(self._rules.retry * SLOWER ** min(queued.attempts, 10), MOST_RETRY)
-        await self._outbox.settle(
+        await self._settlement.settle(
             queued,
             "failed",
             error=said,
