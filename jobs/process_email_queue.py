@@ -12,6 +12,7 @@ from datetime import timedelta
 from pydantic import Field, JsonValue
 
 from jobs.email.delivery import Trouble
+from jobs.email.message import what_is_lacking
 from jobs.email.outbox import Outbox, Scope
 from jobs.email.round import Rules, send_round
 from jobs.email.settlement import Settlement
@@ -51,11 +52,7 @@ async def run(ctx: JobContext, params: ProcessEmailQueue) -> Outcome:
     """
     mail = ctx.services.mail
     by_smtp = mail.smtp_url is not None
-    lacking = [
-        name
-        for name, value in (("PUBLIC_URL", mail.public_url), ("MAIL_FROM", mail.sender))
-        if by_smtp and not value
-    ]
+    lacking = what_is_lacking(mail.public_url, mail.sender) if by_smtp else []
     scope = Scope(
         oldest=ctx.now() - timedelta(hours=params.max_age_hours),
         ours=not lacking,
@@ -92,7 +89,7 @@ async def run(ctx: JobContext, params: ProcessEmailQueue) -> Outcome:
         still_paused = True
     left = await outbox.left_alone()
     if left:
-        ctx.log.warning("messages_left_alone", messages=left)
+        ctx.log.info("messages_left_alone", messages=left)
     return Done(
         {
             "processed": sum(counts.values()),
@@ -110,7 +107,7 @@ async def _say_what_is_lacking(ctx: JobContext, outbox: Outbox, lacking: list[st
     waiting = bool(lacking) and await outbox.any_due(ours=True)
     async with ctx.db.transaction() as connection:
         if waiting:
-            reason = f"wait to be sent until {' and '.join(lacking)} is set"
+            reason = f"wait to be sent until {' and '.join(lacking)}"
             await set_condition(connection, WAITING, reason, ctx.now())
         else:
             await clear_condition(connection, WAITING)

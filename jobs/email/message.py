@@ -91,7 +91,7 @@ class Ready:
 
 def message_id(queued: Queued) -> str:
     """The same for a row whenever it is sent: who gets it twice sees it once."""
-    domain = queued.from_email.rpartition("@")[2].strip().lower()
+    domain = queued.from_email.rpartition("@")[2].strip(" >").lower()
     plain = re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]{0,200}[a-z0-9])?", domain, re.ASCII)
     return f"<{queued.id}@{domain if plain else 'localhost'}>"
 
@@ -201,12 +201,34 @@ def _with_link(html: str, text: str, link: str) -> tuple[str, str]:
 
 
 def _sender(queued: Queued, default: str | None) -> Address:
-    if queued.from_email != NOBODY or default is None:
-        return _address(queued.from_email, queued.from_name, "from_email")
-    name, bracket, email = default.rpartition("<")
-    email = email.rstrip(" >") if bracket else default
-    name = queued.from_name or name.strip().strip('"')
-    return _address(email.strip(), name, "MAIL_FROM")
+    if queued.from_email == NOBODY and default is not None:
+        return _with_name(default, queued.from_name, "MAIL_FROM")
+    return _with_name(queued.from_email, queued.from_name, "from_email")
+
+
+def _with_name(text: str, name: str | None, field_name: str) -> Address:
+    """`news@example.com`, or `News <news@example.com>`."""
+    before, bracket, email = text.strip().rpartition("<")
+    if not bracket or not email.endswith(">"):
+        return _address(text, name, field_name)
+    return _address(email[:-1], name or before.strip().strip('"'), field_name)
+
+
+def what_is_lacking(public_url: str | None, sender: str | None) -> list[str]:
+    """What the settings do not give that every message of a sequence has to have, in words."""
+    lacking = []
+    if not public_url:
+        lacking.append("PUBLIC_URL is set")
+    elif not LINK.fullmatch(public_url):
+        lacking.append("PUBLIC_URL is one of plain ASCII letters")
+    try:
+        if not sender:
+            lacking.append("MAIL_FROM is set")
+        else:
+            _with_name(sender, None, "MAIL_FROM")
+    except MessageError:
+        lacking.append("MAIL_FROM is an address")
+    return lacking
 
 
 def _wanted(email: str, suppressed: frozenset[str]) -> bool:

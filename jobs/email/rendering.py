@@ -130,7 +130,9 @@ class Renderer:
             raise TemplateError(f"{error.message}{f' (line {line})' if line else ''}") from error
         except RecursionError as error:
             raise TemplateError("it is nested too deeply") from error
-        except (ArithmeticError, SyntaxError, TypeError, ValueError) as error:
+        except (ArithmeticError, AttributeError, LookupError, MemoryError) as error:
+            raise TemplateError(f"it cannot be worked out: {error}") from error
+        except (SyntaxError, TypeError, ValueError) as error:
             raise TemplateError(f"it cannot be worked out: {error}") from error
 
     def _compile(self, source: str, *, html: bool) -> tuple[Template, frozenset[str]]:

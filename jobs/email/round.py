@@ -232,7 +232,11 @@ class _Round:
             self._stop = True
             # It may be this message alone that is refused so: others go before it next time.
             await self._settlement.settle(
-                queued, "pending", error=str(trouble), error_code="outbox", used=False
+                queued,
+                "pending",
+                error=f"{trouble}: {trouble.said}" if trouble.said else str(trouble),
+                error_code="outbox",
+                used=False,
             )
             raise
         answered = self._clock()
@@ -254,12 +258,14 @@ class _Round:
         said = f"{delivery.why}: {delivery.answer}" if delivery.answer else delivery.why
         tries = queued.attempts + 1
         last = tries >= queued.most_attempts
+        code = delivery.answer.short if delivery.answer else "connection"
+        code = "unclear" if delivery.unclear else code
         wait = min(self._rules.retry * SLOWER ** min(queued.attempts, 10), MOST_RETRY)
         await self._settlement.settle(
             queued,
             "failed",
             error=said,
-            error_code=delivery.answer.short if delivery.answer else "connection",
+            error_code=code,
             used=True,
             retry_at=None if last else self._ctx.now() + wait,
         )

@@ -65,6 +65,7 @@ async def examine() -> list[Finding]:
 async def _mail(settings: Settings) -> Finding:
     """Where messages go, and whether the mail server lets us in."""
     from jobs.email.delivery import Trouble
+    from jobs.email.message import what_is_lacking
     from jobs.email.smtp import Server, SmtpChannel
 
     mail = settings.services.mail
@@ -72,11 +73,7 @@ async def _mail(settings: Settings) -> Finding:
         return Finding(
             "mail", True, f"messages become files in {mail.folder}; SMTP_URL would send them"
         )
-    lacking = [
-        name
-        for name, value in (("PUBLIC_URL", mail.public_url), ("MAIL_FROM", mail.sender))
-        if not value
-    ]
+    lacking = what_is_lacking(mail.public_url, mail.sender)
     try:
         server = Server.read(mail.smtp_url)
         channel = SmtpChannel(server)
@@ -87,7 +84,7 @@ async def _mail(settings: Settings) -> Finding:
         return Finding("mail", False, message, "see the message, and correct SMTP_URL")
     said = f"messages go to {server.host}:{server.port} by SMTP, which lets us in"
     if lacking:
-        said += f"; those of sequences wait until {' and '.join(lacking)} is set"
+        said += f"; those of sequences wait until {' and '.join(lacking)}"
     return Finding("mail", True, said)
 
 

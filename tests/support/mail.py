@@ -187,6 +187,7 @@ class Post:
         *,
         log: Log | None = None,
         run_id: UUID | None = None,
+        attempt: int = 1,
         database: JobDatabase | None = None,
         commits_left: int | None = None,
         **params: object,
@@ -194,7 +195,7 @@ class Post:
         ctx = JobContext(
             run_id=run_id or uuid4(),
             job="job-under-test",
-            attempt=1,
+            attempt=attempt,
             scheduled_for=self.now,
             timezone=UTC_ZONE,
             now=lambda: self.now,

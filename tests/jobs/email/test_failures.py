@@ -106,6 +106,7 @@ async def test_a_lost_answer_is_unclear_and_the_message_keeps_its_id(
     assert (await wire.run())["deferred"] == 1
     row = await wire.row(message)
     assert row["error"] == "the connection was lost before the answer"
+    assert row["error_code"] == "unclear"
     server.answer()
     wire.now = row["next_retry_at"]
     assert (await wire.run())["sent"] == 1

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from jobs.email.message import MessageError, Queued, compose, message_id
+from jobs.email.message import MessageError, Queued, compose, message_id, what_is_lacking
 from jobs.email.rendering import Renderer
 from tests.support.jobs import NOW
 from tests.support.mail import parsed
@@ -86,7 +86,7 @@ def test_names_of_a_megabyte() -> None:
     "address",
     [
         *("", "ann", "@example.com", "ann@", "a@b@c", "a b@example.com", "a@exa mple.com"),
-        *("a@example.com, b@example.com", "a@example.com\r\nBcc: b@example.com", "<a@b.com>"),
+        *("a@example.com, b@example.com", "a@example.com\r\nBcc: b@example.com", "<a@b.com"),
         *("a@example.com>", '"a"@example.com', "a@" + "x" * 300 + ".com", "a;b@example.com"),
     ],
 )
@@ -148,6 +148,29 @@ def test_the_default_sender_is_only_for_who_names_none() -> None:
     assert parsed(make(default_sender="n@example.org").data)["From"] == "news@example.com"
     with pytest.raises(MessageError, match="MAIL_FROM"):
         make(from_email="newsletter@localhost", default_sender="nobody")
+    named = make(from_email="The Shop <shop@example.com>")
+    assert (parsed(named.data)["From"], named.sender) == (
+        "The Shop <shop@example.com>",
+        "shop@example.com",
+    )
+    assert named.message_id == make().message_id
+
+
+@pytest.mark.parametrize(
+    ("public_url", "sender", "lacking"),
+    [
+        ("https://app.example.com", "News <n@example.com>", []),
+        (None, None, ["PUBLIC_URL is set", "MAIL_FROM is set"]),
+        ("https://exämple.com", "n@example.com", ["PUBLIC_URL is one of plain ASCII letters"]),
+        ("https://app.example.com/a b", "n", ["PUBLIC_URL is one of", "MAIL_FROM is an address"]),
+    ],
+)
+def test_settings_that_no_message_can_be_made_with(
+    public_url: str | None, sender: str | None, lacking: list[str]
+) -> None:
+    said = what_is_lacking(public_url, sender)
+    assert len(said) == len(lacking)
+    assert all(one.startswith(other) for one, other in zip(said, lacking, strict=True))
 
 
 @pytest.mark.parametrize(

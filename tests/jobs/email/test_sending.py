@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
-from uuid import uuid4
+from importlib.resources import files
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -12,8 +15,9 @@ from jobs.email.links import Reader
 from jobs.email.message import NOBODY
 from jobs.email.pace import Pace
 from jobs.process_email_queue import job
+from scheduler.job import Connection
 from scheduler.services import Mail
-from tests.support.jobs import Log, Product
+from tests.support.jobs import Log, PlainDatabase, Product
 from tests.support.mail import PUBLIC_URL, MailServer, Post
 
 NOTHING = {
@@ -235,7 +239,7 @@ async def test_without_settings_sequences_wait_and_the_rest_goes(
     await wire.message("bob@example.com")
     assert (await wire.run())["sent"] == 1
     assert await wire.conditions() == {
-        "sequence-messages": "wait to be sent until PUBLIC_URL and MAIL_FROM is set"
+        "sequence-messages": "wait to be sent until PUBLIC_URL is set and MAIL_FROM is set"
     }
     assert (await wire.row(message))["status"] == "pending"
     wire.by_smtp(server.url)
@@ -276,19 +280,113 @@ def test_the_pace_is_even_and_bounded() -> None:
 
 async def test_several_runs_at_once_send_each_message_once(wire: Post, server: MailServer) -> None:
     await wire.crowd(60)
-    runs = [uuid4() for _ in range(3)]
-    for run in runs:
-        await wire.shop.pool.execute(
-            "INSERT INTO lamplighter.runs (id, job, job_type, trigger, status, scheduled_for,"
-            " overlap_key, params, created_at, max_attempts, attempt) VALUES"
-            " ($1, $2, 'process-email-queue', 'http', 'running', $3, $2, '{}', $3, 1, 1)",
-            run,
-            str(run),
-            wire.now,
-        )
-    data = await asyncio.gather(*(wire.run(run_id=run, limit=40) for run in runs))
+    runs = [await run_of(wire, "running") for _ in range(3)]
+    data = await asyncio.gather(*(wire.run(run_id=run, attempt=2, limit=40) for run in runs))
     assert sum(each["sent"] for each in data) == 60
     assert len({line["id"] for line in server.lines()}) == len(server.lines()) == 60
+
+
+async def run_of(post: Post, status: str) -> UUID:
+    """A run of the record."""
+    run = uuid4()
+    await post.shop.pool.execute(
+        "INSERT INTO lamplighter.runs (id, job, job_type, trigger, status, scheduled_for,"
+        " overlap_key, params, created_at, max_attempts, attempt) VALUES"
+        " ($1, $2, 'process-email-queue', 'http', $3, $4, $2, '{}', $4, 3, 2)",
+        run,
+        str(run),
+        status,
+        post.now,
+    )
+    return run
+
+
+async def test_only_what_a_dead_run_left_is_taken_again(wire: Post, server: MailServer) -> None:
+    running, ended = await run_of(wire, "running"), await run_of(wire, "abandoned")
+    states = {
+        "alive@example.com": (running, 2),
+        "earlier@example.com": (running, 1),
+        "ended@example.com": (ended, 2),
+        "forgotten@example.com": (uuid4(), 1),
+    }
+    for to, (run, attempt) in states.items():
+        message = await wire.message(to, status="processing")
+        await wire.shop.pool.execute(
+            "INSERT INTO lamplighter.sending VALUES ($1, $2, $3, $4)",
+            message,
+            run,
+            attempt,
+            wire.now,
+        )
+    await wire.message("theirs@example.com", status="processing")
+    assert (await wire.run())["sent"] == 3
+    assert {line["to"][0] for line in server.lines()} == states.keys() - {"alive@example.com"}
+    assert await wire.states() == {"sent": 3, "processing": 2}
+
+
+async def test_a_stopped_run_ends_what_is_on_its_way(wire: Post, server: MailServer) -> None:
+    await wire.crowd(300)
+    run = asyncio.create_task(wire.run(limit=300))
+    while not server.lines():
+        await asyncio.sleep(0.01)
+    run.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    sent = (await wire.states())["sent"]
+    # What the server has is written down; what it has not is taken by the next run.
+    assert sent == len(server.lines()) < 300
+    assert (await wire.run(limit=300))["sent"] == 300 - sent
+    assert len({line["id"] for line in server.lines()}) == len(server.lines()) == 300
+
+
+async def test_the_products_own_rules_make_no_second_message(
+    wire: Post, server: MailServer
+) -> None:
+    """A trigger that refuses events, after the server has taken the message."""
+    await wire.shop.pool.execute(
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE EXCEPTION 'no events today'; END $$;"
+        "CREATE TRIGGER no BEFORE INSERT ON email_events FOR EACH ROW EXECUTE FUNCTION no()"
+    )
+    await wire.crowd(3)
+    log = Log()
+    assert (await wire.run(log=log))["sent"] == 3
+    assert await wire.states() == {"sent": 3}
+    assert log.events().count("message_not_logged") == 3
+    assert (await wire.run())["processed"] == 0
+    assert len(server.lines()) == 3
+
+
+async def test_a_database_that_was_away_for_a_moment_makes_no_second_message(
+    wire: Post, server: MailServer
+) -> None:
+    """Its connections are cut just when the server has answered."""
+
+    class Cut(PlainDatabase):
+        left = 3
+
+        @asynccontextmanager
+        async def transaction(self) -> AsyncIterator[Connection]:
+            if server.lines() and self.left:
+                self.left -= 1
+                raise ConnectionResetError
+            async with super().transaction() as connection:
+                yield connection
+
+    await wire.crowd(1)
+    log = Log()
+    data = await wire.run(log=log, database=Cut(wire.shop.pool, None), connections=1)
+    assert data["sent"] == 1
+    assert log.events().count("written_down_later") == 3
+    assert (len(server.lines()), len(await wire.rows("logs"))) == (1, 1)
+
+
+async def test_the_products_tables_as_they_are_in_the_wild(wire: Post, server: MailServer) -> None:
+    await wire.shop.pool.execute(files("scheduler.db.product").joinpath("wild.sql").read_text())
+    await wire.crowd(20)
+    await wire.message()
+    assert (await wire.run())["sent"] == 21
+    assert len(server.lines()) == len(await wire.rows("logs")) == 21
 
 
 async def test_a_product_without_newsletters_has_a_queue(
