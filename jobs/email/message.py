@@ -31,6 +31,8 @@ MOST_RECIPIENTS = 100
 MOST_ATTACHED = 10 * 1024 * 1024
 """Bytes of all attachments of a message."""
 
+PLAIN = SMTP.clone(cte_type="7bit")
+"""Every server takes it, also one that does not say what else it takes."""
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 """Control characters, line ends of every kind, and what turns the direction of writing."""
 ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x20\x7f-\x9f]+@[^\s@<>()\[\]\\,;:\"]+\.?")
@@ -132,7 +134,7 @@ def compose(
     everybody = [address.addr_spec for address in (sender, to, *cc, *bcc)]
     international = not all(email.isascii() for email in everybody)
 
-    message = EmailMessage(policy=SMTPUTF8 if international else SMTP)
+    message = EmailMessage(policy=SMTPUTF8 if international else PLAIN)
     message["From"] = sender
     message["To"] = to
     if cc:

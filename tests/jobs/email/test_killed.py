@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.mail import MailServer, Post
 
-KILLS = int(os.environ.get("LAMPLIGHTER_KILLS", "33"))
+KILLS = int(os.environ.get("LAMPLIGHTER_KILLS", "66"))
 ROOT = Path(__file__).parents[3]
 STEPS = 66
 """One more than there are in a run of two messages."""

@@ -203,6 +203,14 @@ def test_a_broken_template_names_its_part() -> None:
             make(**{field: "{{ ''.__class__ }}"})
 
 
+def test_every_server_can_take_it() -> None:
+    ready = make(html="<p>Grüße, {{ first_name }}</p>", variables={"first_name": "Änn 🎉"})
+    assert ready.data.isascii()
+    body = parsed(ready.data).get_body(("plain",))
+    assert body is not None
+    assert body.get_content().startswith("Grüße, Änn 🎉\n")
+
+
 def test_long_lines_and_dots_arrive_as_they_are() -> None:
     text = "." + "x" * 5000 + "\n.\n..end"
     message = parsed(make(ours=False, link=None, html="<p>" + "y" * 5000, text=text).data)
