@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeAlias
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, JsonValue
 
 from scheduler.days import day_of, day_start
-from scheduler.errors import JobError, MissingTablesError
+from scheduler.errors import MissingTablesError
 from scheduler.job import Done, Job, JobContext, Outcome, Params
 from scheduler.sql import Queries, Query, load_sql
-from scheduler.walk import MOST_REFUSED, REFUSED
+from scheduler.sweep import Sweep
 
 Span: TypeAlias = tuple[datetime | None, datetime]
 """From (None: since ever) until before."""
@@ -25,8 +24,6 @@ SQL = {column: load_sql(__file__, events_time=column) for column in ("timestamp"
 # What rolls events up, and where to. While it is on the clock, events wait for it.
 ROLLUPS = {"aggregate-analytics": "analytics_daily", "aggregate-hourly": "analytics_hourly"}
 
-BATCH = 5_000
-"""Rows a transaction: some 100 ms, and little to lose when the time is over."""
 RUNS_KEPT = 50
 """Of each job, however old: what `history` shows of a job that runs once a month."""
 COUNTED = 1_000_000
@@ -159,64 +156,6 @@ def as_arrays(spans: Sequence[Span]) -> dict[str, object]:
 async def count(ctx: JobContext, left: Query, parameters: Mapping[str, object]) -> int:
     async with ctx.db.transaction() as connection:
         return int(await left(connection, **parameters, at_most=COUNTED))
-
-
-class Sweep:
-    """Deletes batch by batch, and remembers over all tables what is done and what was refused."""
-
-    def __init__(self, ctx: JobContext, most: int) -> None:
-        self._ctx = ctx
-        self._most = most
-        self._done = 0
-        self.refused: dict[UUID, str] = {}
-
-    async def delete(
-        self,
-        find: Query,
-        delete: Query,
-        parameters: Mapping[str, object],
-        at: datetime | None = None,
-        already: int = 0,
-    ) -> int:
-        """Delete what `find` gives from `at` on, oldest first, until `most` with those `already`.
-
-        Returns how many went. What is locked or refused is stepped over.
-        """
-        deleted = 0
-        key = UUID(int=0)
-        while (size := min(BATCH, self._most - already - deleted)) > 0:
-            async with self._ctx.db.transaction() as connection:
-                rows = find(connection, **parameters, at=at, id=key, size=size)
-                batch = [(row["at"], row["id"]) async for row in rows]
-            gone = await self._delete_rows(delete, parameters, [row for _, row in batch])
-            deleted += gone
-            self._done += gone
-            self._ctx.progress(self._done, None)
-            if len(batch) < size:
-                break
-            at, last = batch[-1]
-            key = UUID(int=min(last.int + 1, 2**128 - 1))
-        return deleted
-
-    async def _delete_rows(
-        self, delete: Query, parameters: Mapping[str, object], ids: list[UUID]
-    ) -> int:
-        try:
-            async with self._ctx.db.transaction() as connection:
-                return int(await delete(connection, **parameters, ids=ids))
-        except REFUSED as error:
-            if len(self.refused) >= MOST_REFUSED:
-                raise JobError(
-                    f"the database refused to delete more than {MOST_REFUSED} rows: {error}"
-                ) from error
-            if len(ids) == 1:
-                self.refused[ids[0]] = str(error)
-                self._ctx.log.warning("row_refused", id=str(ids[0]), error=str(error))
-                return 0
-            half = len(ids) // 2
-            return await self._delete_rows(
-                delete, parameters, ids[:half]
-            ) + await self._delete_rows(delete, parameters, ids[half:])
 
 
 job = Job(

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from scheduler.commands import database, definitions, runs, schedule, serve
+from scheduler.commands import database, definitions, runs, schedule, serve, suppression
 from scheduler.errors import LamplighterError
 
 
@@ -39,5 +39,6 @@ for command in (
     *runs.COMMANDS,
     *database.COMMANDS,
     *definitions.COMMANDS,
+    *suppression.COMMANDS,
 ):
     main.add_command(command)

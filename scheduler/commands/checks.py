@@ -60,8 +60,35 @@ async def examine() -> list[Finding]:
             Finding("schedule", False, str(problem), "mend the line, then `lamplighter check`")
             for problem in error.problems
         )
+    findings.append(await _mail(settings))
     findings.extend(await _database(settings, jobs))
     return findings
+
+
+async def _mail(settings: Settings) -> Finding:
+    """Where messages go, and whether the mail server lets us in."""
+    from jobs.email.delivery import Trouble
+    from jobs.email.message import what_is_lacking
+    from jobs.email.smtp import Server, SmtpChannel
+
+    mail = settings.services.mail
+    if mail.smtp_url is None:
+        return Finding(
+            "mail", True, f"messages become files in {mail.folder}; SMTP_URL would send them"
+        )
+    lacking = what_is_lacking(mail.public_url, mail.sender)
+    try:
+        server = Server.read(mail.smtp_url)
+        channel = SmtpChannel(server)
+        await channel.open()
+        await channel.close()
+    except Trouble as trouble:
+        message = f"{trouble} ({trouble.said})" if trouble.said else str(trouble)
+        return Finding("mail", False, message, "see the message, and correct SMTP_URL")
+    said = f"messages go to {server.host}:{server.port} by SMTP, which lets us in"
+    if lacking:
+        said += f"; those of sequences wait until {' and '.join(lacking)}"
+    return Finding("mail", True, said)
 
 
 async def _database(settings: Settings, jobs: Mapping[str, JobType]) -> list[Finding]:
