@@ -8,6 +8,7 @@ that changes between the look and the call gains nothing. Redirects are answers,
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import hmac
 import socket
@@ -156,7 +157,9 @@ def _resolver(resolve: Resolve, may_reach: Callable[[str], bool]) -> AbstractRes
             addresses = await resolve(host, port)
             if not addresses or not all(map(may_reach, addresses)):
                 # One bad address is enough: which one would be taken is not ours to hope for.
-                raise OSError("its name leads to an address that is not of the open internet")
+                raise PermissionError(
+                    errno.EACCES, "its name leads to an address that is not of the open internet"
+                )
             return [
                 ResolveResult(
                     hostname=host,

@@ -7,14 +7,20 @@ from itertools import islice
 from typing import TypeVar
 from uuid import UUID
 
+import asyncpg
 from pydantic import JsonValue
 
 from scheduler.errors import JobError
 from scheduler.job import Connection, JobContext
+from scheduler.sql import load_sql
 from scheduler.walk import MOST_REFUSED, REFUSED
+
+sql = load_sql(__file__)
 
 CHUNK = 1_000
 """Rows a transaction: some 50 ms, and nobody waits for longer."""
+LOCK_WAIT = 1_000
+"""Milliseconds that a chunk waits for a row; then those who are not concerned go first."""
 FOUND = 100_000
 """Rows found at a time; where there are more, the rest is found next."""
 
@@ -27,6 +33,8 @@ class Chunks:
     def __init__(self, ctx: JobContext) -> None:
         self._ctx = ctx
         self.refused: dict[UUID, str] = {}
+        self.locked = 0
+        """Left for the next run, since somebody else held what they need."""
         self._changed = 0
 
     def add(self, changed: int) -> None:
@@ -55,12 +63,16 @@ class Chunks:
     ) -> None:
         try:
             async with self._ctx.db.transaction() as connection:
+                await sql.limit_lock_wait(connection, milliseconds=LOCK_WAIT)
                 answer = await change(connection, ids)
-        except REFUSED as error:
+        except (*REFUSED, asyncpg.LockNotAvailableError) as error:
             if len(ids) > 1:
                 half = len(ids) // 2
                 await self._change(ids[:half], change, answers)
                 await self._change(ids[half:], change, answers)
+                return
+            if isinstance(error, asyncpg.LockNotAvailableError):
+                self.locked += 1
                 return
             if len(self.refused) >= MOST_REFUSED:
                 raise JobError(
@@ -72,4 +84,10 @@ class Chunks:
             answers.append(answer)
 
     def details(self) -> list[JsonValue]:
-        return [{"id": str(key), "message": message} for key, message in self.refused.items()]
+        details: list[JsonValue] = [
+            {"id": str(key), "message": message} for key, message in self.refused.items()
+        ]
+        if self.locked:
+            message = "locked by other transactions; left for the next run"
+            details.append({"rows": self.locked, "message": message})
+        return details

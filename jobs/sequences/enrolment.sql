@@ -129,16 +129,23 @@ SELECT count(*) FROM ({people_holding}) people;
 SELECT count(*) FROM ({people_date}) people;
 
 -- name: enroll
--- Asked again who may be written to, and whether the sequence still is active.
+-- Asked again who may be written to, and whether the sequence still is active. The lock is the one
+-- that the foreign key takes anyway.
+WITH people AS MATERIALIZED (
+    SELECT s.id
+    FROM newsletter_subscribers s
+    WHERE s.id = ANY (:ids ::uuid[]) AND {may_be_written_to}
+    ORDER BY s.id
+    FOR KEY SHARE OF s SKIP LOCKED
+)
 INSERT INTO newsletter_sequence_enrollments
     (id, sequence_id, subscriber_id, current_step, status, next_step_at, enrolled_at)
-SELECT lamplighter.new_id(), q.id, s.id, :start ::int, 'active',
+SELECT lamplighter.new_id(), q.id, people.id, :start ::int, 'active',
     :now ::timestamptz + :first_delay ::interval, :now ::timestamptz
 FROM newsletter_sequences q
-CROSS JOIN newsletter_subscribers s
+CROSS JOIN people
 WHERE q.id = :sequence AND coalesce(q.status, 'active') = 'active'
-    AND s.id = ANY (:ids ::uuid[]) AND {may_be_written_to}
-ORDER BY s.id
+ORDER BY people.id
 ON CONFLICT (sequence_id, subscriber_id) DO NOTHING
 RETURNING id;
 

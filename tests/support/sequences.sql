@@ -65,6 +65,12 @@ UPDATE newsletter_sequences SET trigger_config = :config ::text ::jsonb WHERE sl
 -- name: set_config!
 UPDATE newsletter_sequence_steps SET action_config = :config ::text ::jsonb WHERE id = :id;
 
+-- name: mend_step!
+UPDATE newsletter_sequence_steps
+SET action_type = 'email', subject = 'Mended', content_html = 'Mended', delay_value = 0,
+    action_config = '{}'
+WHERE id = :id;
+
 -- name: set_order!
 UPDATE newsletter_sequence_steps SET step_order = :step_order WHERE id = :id;
 
@@ -123,6 +129,9 @@ SELECT * FROM lamplighter.webhook_calls ORDER BY created_at, id;
 -- name: lock_subscriber!
 SELECT FROM newsletter_subscribers WHERE id = :id FOR UPDATE;
 
+-- name: lock_user!
+SELECT FROM app_users WHERE id = :id FOR UPDATE;
+
 -- name: refuse_queue#
 CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -147,3 +156,8 @@ FROM newsletter_sequence_enrollments e
 JOIN newsletter_subscribers s ON s.id = e.subscriber_id
 JOIN newsletter_sequences q ON q.id = e.sequence_id
 ORDER BY q.slug, s.email;
+
+-- name: revive!
+UPDATE newsletter_sequence_enrollments
+SET status = 'active', next_step_at = :at
+WHERE status = 'failed';

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 import pytest
 
-from tests.support.jobs import Product
+from tests.support import databases
+from tests.support.jobs import Product, product
+from tests.support.postgres import Postgres
 from tests.support.sequences import Letters
 
 
 @pytest.fixture
 def letters(shop: Product) -> Letters:
     return Letters(shop)
+
+
+@pytest.fixture
+async def shop_twin(postgres: Postgres) -> AsyncIterator[Product]:
+    """A second product of variant A beside `shop`."""
+    name = await postgres.create(await postgres.template("product_a", databases.product_a))
+    async with product(postgres.dsn(name)) as made:
+        yield made
+    await postgres.drop(name)

@@ -306,7 +306,7 @@ async def test_enrolments_of_the_product_from_before_are_left_alone(letters: Let
     assert (await letters.later(AN_HOUR))["queued"] == 1
     # One of them by hand, from where she stood.
     assert await letters.enroll("welcome", "anna@example.com") == {"enrolled": 0, "adopted": 1}
-    assert (await letters.run())["queued"] == 2  # hers, and dora's second
+    assert (await letters.run())["queued"] == 1
     with pytest.raises(PermanentError, match="already"):
         await letters.enroll("welcome", "anna@example.com")
     # And all of them.
@@ -315,13 +315,8 @@ async def test_enrolments_of_the_product_from_before_are_left_alone(letters: Let
     data = dict(await letters.enroll_existing("welcome"))
     assert (data["enrolled"], data["adopted"]) == (0, 1)
     data = await letters.later(AN_HOUR)
-    assert (data["queued"], data["cancelled"]) == (1, 1)
-    assert [row["subject"] for row in await letters.messages()] == [
-        "Message 1",
-        "Message 2",
-        "Message 2",
-        "Message 2",
-    ]
+    assert (data["queued"], data["cancelled"]) == (2, 1)  # and the second of dora
+    assert sorted(await letters.subjects()) == ["Message 1", "Message 2", "Message 2", "Message 2"]
 
 
 async def existing(letters: Letters) -> dict[str, UUID]:
