@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from bench import fires, livez, reset, segments, start
+from bench import fires, livez, reset, segments, sequences, start
 from bench.bed import Bed
 from bench.report import Result, print_results
 from scheduler.db.embedded import EmbeddedServer
@@ -28,6 +28,7 @@ MEASURES = {
     "livez": livez.measure,
     "reset": reset.measure,
     "segments": segments.measure,
+    "sequences": sequences.measure,
 }
 
 

@@ -27,6 +27,7 @@ A_MINUTE = timedelta(minutes=1)
 AN_HOUR = timedelta(hours=1)
 A_DAY = timedelta(days=1)
 LONG_AGO = NOW - timedelta(days=400)
+DEFAULTS = ProcessSequences.model_validate({})
 SEEN = NOW
 """When the sequences of a test were first seen active."""
 
@@ -166,13 +167,13 @@ class Letters:
         return await self.run(**options)
 
     async def enroll(self, slug: str, email: str) -> Json:
-        return await process_sequences.enroll_one(self.ctx(), ProcessSequences(), slug, email)
+        return await process_sequences.enroll_one(self.ctx(), DEFAULTS, slug, email)
 
     async def enroll_existing(self, slug: str) -> Json:
-        return await process_sequences.enroll_existing(self.ctx(), ProcessSequences(), slug)
+        return await process_sequences.enroll_existing(self.ctx(), DEFAULTS, slug)
 
     async def count_existing(self, slug: str) -> Json:
-        return await process_sequences.count_existing(self.ctx(), ProcessSequences(), slug)
+        return await process_sequences.count_existing(self.ctx(), DEFAULTS, slug)
 
     async def enrolments(self) -> list[dict[str, Any]]:
         return [dict(row) async for row in self.sql.enrolments(self.pool)]
