@@ -25,9 +25,10 @@ wanted.sequence_id = e.sequence_id
 (e.enrolled_at >= k.first_active_at OR k.adopted_at IS NOT NULL)
 
 -- fragment: may_be_written_to
-(coalesce(s.status, 'active') = 'active' AND NOT EXISTS (
-    SELECT FROM lamplighter.suppressions x WHERE x.email = lower(s.email) AND x.lifted_at IS NULL
-))
+-- By key for each person of a chunk: an EXISTS would read the whole list anew for each chunk.
+(coalesce(s.status, 'active') = 'active' AND (
+    SELECT x.lifted_at IS NULL FROM lamplighter.suppressions x WHERE x.email = lower(s.email)
+) IS NOT TRUE)
 
 -- fragment: moment
 -- The time that a step waits for.
@@ -109,16 +110,15 @@ WITH {plan}, taken AS MATERIALIZED (
             WHEN wanted.step_id IS NULL THEN 'completed'
             -- Edited while this run goes on: the next one reads it anew.
             WHEN st.id IS NULL OR st.step_order <> wanted.step_order THEN 'broken'
-            WHEN wanted.action = 'email' AND EXISTS (
-                SELECT FROM lamplighter.outbox o
-                WHERE o.enrollment_id = e.id AND o.created_at >= :scheduled_for
-            ) THEN 'mailed'
+            WHEN wanted.action = 'email' AND mail.has_step THEN 'had'
+            WHEN wanted.action = 'email' AND mail.last_at >= :scheduled_for THEN 'mailed'
             WHEN wanted.action = 'wait_until' AND {moment} > :now
                 THEN 'waiting'
-            WHEN wanted.action = 'webhook' AND EXISTS (
-                SELECT FROM lamplighter.webhook_calls w
-                WHERE w.enrollment_id = e.id AND w.step_id = wanted.step_id AND w.error IS NULL
-            ) THEN 'called'
+            WHEN wanted.action = 'webhook' AND (
+                SELECT w.error IS NULL
+                FROM lamplighter.webhook_calls w
+                WHERE w.enrollment_id = e.id AND w.step_id = wanted.step_id
+            ) THEN 'had'
             ELSE wanted.action
         END AS outcome
     FROM newsletter_sequence_enrollments e
@@ -126,10 +126,15 @@ WITH {plan}, taken AS MATERIALIZED (
     JOIN newsletter_subscribers s ON s.id = e.subscriber_id
     LEFT JOIN app_users u ON u.id = s.user_id
     LEFT JOIN newsletter_sequence_steps st ON st.id = wanted.step_id
+    CROSS JOIN LATERAL (
+        SELECT max(o.created_at) AS last_at, bool_or(o.step_id = wanted.step_id) AS has_step
+        FROM lamplighter.outbox o
+        WHERE o.enrollment_id = e.id
+    ) mail
     WHERE e.id = ANY (:ids ::uuid[])
 ), mailing AS MATERIALIZED (
     -- Whoever got enough today waits for tomorrow.
-    SELECT t.*,
+    SELECT t.*, lamplighter.new_id() AS queue_id,
         today.messages + row_number() OVER (
             PARTITION BY t.subscriber_id ORDER BY t.next_step_at, t.id
         ) > :max_per_day ::int AS capped
@@ -142,20 +147,18 @@ WITH {plan}, taken AS MATERIALIZED (
     ) today
     WHERE t.outcome = 'email'
 ), kept AS (
-    -- The guard: a step that somebody got once, they do not get again.
+    -- The guard: its key lets nobody get a step a second time.
     INSERT INTO lamplighter.outbox (queue_id, enrollment_id, step_id, created_at)
-    SELECT lamplighter.new_id(), id, step_id, :now ::timestamptz
+    SELECT queue_id, id, step_id, :now ::timestamptz
     FROM mailing
     WHERE NOT capped
-    ORDER BY id
-    ON CONFLICT (enrollment_id, step_id) DO NOTHING
-    RETURNING queue_id, enrollment_id, step_id
+    RETURNING step_id
 ), queued AS (
     INSERT INTO email_queue
         (id, status, priority, to_email, to_name, from_email, from_name, subject, html_body,
          text_body, template_data, user_id, reference_type, reference_id, scheduled_at,
          tracking_data, created_at, updated_at)
-    SELECT kept.queue_id, 'pending', 0, m.email,
+    SELECT m.queue_id, 'pending', 0, m.email,
         nullif(left(regexp_replace(
             coalesce(m.display_name, concat_ws(' ', m.first_name, m.last_name)),
             '[[:cntrl:]]+', ' ', 'g'), 255), ''),
@@ -176,12 +179,11 @@ WITH {plan}, taken AS MATERIALIZED (
             'enrollmentId', m.id
         ),
         :now ::timestamptz, :now ::timestamptz
-    FROM kept
-    JOIN mailing m ON m.id = kept.enrollment_id
-    JOIN newsletter_sequence_steps st ON st.id = kept.step_id
+    FROM mailing m
+    JOIN newsletter_sequence_steps st ON st.id = m.step_id
     JOIN newsletter_sequences q ON q.id = st.sequence_id
     LEFT JOIN email_templates t ON t.id = st.template_id
-    ORDER BY kept.queue_id
+    WHERE NOT m.capped
 ), per_step AS MATERIALIZED (
     -- Locked by key, so that two runs at once cannot wait for one another.
     SELECT st.id, n.messages
@@ -227,7 +229,7 @@ WITH {plan}, taken AS MATERIALIZED (
     LEFT JOIN mailing m ON m.id = t.id
 ), moved AS (
     UPDATE newsletter_sequence_enrollments e
-    SET current_step = CASE WHEN r.outcome IN ('email', 'tag', 'segment', 'wait_until', 'called')
+    SET current_step = CASE WHEN r.outcome IN ('email', 'tag', 'segment', 'wait_until', 'had')
             THEN r.step_order ELSE e.current_step END,
         status = CASE
             WHEN r.outcome = 'cancelled' THEN 'cancelled'
@@ -252,7 +254,7 @@ WITH {plan}, taken AS MATERIALIZED (
     RETURNING e.status, r.outcome
 )
 SELECT
-    count(*) FILTER (WHERE outcome IN ('email', 'tag', 'segment', 'wait_until', 'called'))
+    count(*) FILTER (WHERE outcome IN ('email', 'tag', 'segment', 'wait_until', 'had'))
         AS processed,
     (SELECT count(*) FROM kept) AS queued,
     count(*) FILTER (WHERE status = 'completed') AS completed,
