@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
+import asyncpg
 import pytest
 
+from scheduler.db.migrations import migrate
+from scheduler.db.product import lay_product_tables
 from tests.support import databases
 from tests.support.jobs import Product, product
 from tests.support.postgres import Postgres
@@ -24,3 +28,17 @@ async def shop_twin(postgres: Postgres) -> AsyncIterator[Product]:
     async with product(postgres.dsn(name)) as made:
         yield made
     await postgres.drop(name)
+
+
+@pytest.fixture
+async def shop_wild(postgres: Postgres) -> AsyncIterator[Product]:
+    """Variant A with the indexes, slow defaults and row triggers of the product itself."""
+    name = await postgres.create(await postgres.template("product_wild", lay_wild))
+    async with product(postgres.dsn(name)) as made:
+        yield made
+    await postgres.drop(name)
+
+
+async def lay_wild(connection: asyncpg.Connection[Any]) -> None:
+    await migrate(connection)
+    await lay_product_tables(connection, wild=True)

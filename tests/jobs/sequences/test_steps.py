@@ -470,6 +470,18 @@ async def test_killed_at_every_commit_and_run_again(shop: Product, shop_twin: Pr
     assert len(await letters.messages()) == 3 * 2 + 3 * 2
 
 
+async def test_on_the_tables_of_the_product_it_is_the_same(
+    shop: Product, shop_wild: Product
+) -> None:
+    wild, ours = Letters(shop_wild), Letters(shop)
+    for one in (wild, ours):
+        await grown(one)
+        await one.run()
+        await one.later(A_DAY)
+    assert await wild.fingerprint() == await ours.fingerprint()
+    assert len(await wild.messages()) == 3 * 4
+
+
 async def test_killed_at_any_commit_of_a_first_run(letters: Letters) -> None:
     for n in range(6):
         await letters.subscriber(f"old-{n}", interests=["news"])
