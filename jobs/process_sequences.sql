@@ -9,8 +9,27 @@ e.status = 'active' AND (e.enrolled_at >= k.first_active_at OR k.adopted_at IS N
     AND (q.status = 'archived' OR NOT {may_be_written_to})
 
 -- name: over
-SELECT e.id
-FROM newsletter_sequence_enrollments e
+-- Each reason from its own side, which is the small one: all in one OR would ask everybody.
+WITH ended (sequence_id, subscriber_id) AS (
+    SELECT q.id, e.subscriber_id
+    FROM newsletter_sequences q
+    JOIN newsletter_sequence_enrollments e ON e.sequence_id = q.id AND e.status = 'active'
+    WHERE q.status = 'archived'
+    UNION ALL
+    SELECT e.sequence_id, s.id
+    FROM newsletter_subscribers s
+    JOIN newsletter_sequence_enrollments e ON e.subscriber_id = s.id AND e.status = 'active'
+    WHERE s.status <> 'active'
+    UNION ALL
+    SELECT e.sequence_id, s.id
+    FROM lamplighter.suppressions x
+    JOIN newsletter_subscribers s ON lower(s.email) = x.email
+    JOIN newsletter_sequence_enrollments e ON e.subscriber_id = s.id AND e.status = 'active'
+    WHERE x.lifted_at IS NULL
+)
+SELECT DISTINCT e.id
+FROM ended
+JOIN newsletter_sequence_enrollments e USING (sequence_id, subscriber_id)
 JOIN lamplighter.sequences k ON k.sequence_id = e.sequence_id
 JOIN newsletter_sequences q ON q.id = e.sequence_id
 JOIN newsletter_subscribers s ON s.id = e.subscriber_id

@@ -172,19 +172,13 @@ class Enrolment:
 
     async def _note_holders(self, tag: str) -> None:
         """Remember who has the tag, since a row does not say since when."""
-
-        async def note(connection: Connection, ids: list[UUID]) -> int:
-            await self._sql.note_holders(connection, tag=tag, ids=ids, now=self._now)
-            return len(ids)
-
-        found = FOUND
-        while found == FOUND:
+        noted = FOUND
+        while noted == FOUND:
             async with self._ctx.db.transaction() as connection:
-                rows = self._sql.new_holders(connection, tag=tag, most=FOUND)
-                ids = [row["id"] async for row in rows]
-            found = len(ids)
-            await self._chunks.change(ids, note, size=10_000)
+                await self._sql.give_memory(connection)
+                noted = await self._sql.note_holders(connection, tag=tag, now=self._now, most=FOUND)
         async with self._ctx.db.transaction() as connection:
+            await self._sql.give_memory(connection)
             await self._sql.forget_holders(connection, tag=tag)
             await self._sql.note_baseline(connection, tag=tag, now=self._now)
 

@@ -154,26 +154,27 @@ UPDATE lamplighter.sequences
 SET looked_at = :now
 WHERE sequence_id = :sequence AND active_since = :active_since;
 
--- name: new_holders
-SELECT s.id
-FROM newsletter_subscribers s
-WHERE s.interests @> ARRAY[:tag ::text]
-    AND NOT EXISTS (
-        SELECT FROM lamplighter.tag_holders h WHERE h.tag = :tag AND h.subscriber_id = s.id
-    )
-ORDER BY s.id
-LIMIT :most ::int;
+-- name: give_memory$
+-- For one hash of everybody who has a tag.
+SELECT set_config('work_mem', '64MB', true);
 
--- name: note_holders!
+-- name: note_holders$
 -- Before there is a baseline nobody has just got the tag.
-INSERT INTO lamplighter.tag_holders (tag, subscriber_id, seen_at)
-SELECT :tag, s.id,
-    CASE WHEN EXISTS (SELECT FROM lamplighter.tags t WHERE t.tag = :tag)
-        THEN :now ::timestamptz ELSE '-infinity' END
-FROM newsletter_subscribers s
-WHERE s.id = ANY (:ids ::uuid[]) AND s.interests @> ARRAY[:tag ::text]
-ORDER BY s.id
-ON CONFLICT DO NOTHING;
+WITH noted AS (
+    INSERT INTO lamplighter.tag_holders (tag, subscriber_id, seen_at)
+    SELECT :tag, s.id,
+        CASE WHEN EXISTS (SELECT FROM lamplighter.tags t WHERE t.tag = :tag)
+            THEN :now ::timestamptz ELSE '-infinity' END
+    FROM newsletter_subscribers s
+    WHERE s.interests @> ARRAY[:tag ::text]
+        AND NOT EXISTS (
+            SELECT FROM lamplighter.tag_holders h WHERE h.tag = :tag AND h.subscriber_id = s.id
+        )
+    LIMIT :most ::int
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+)
+SELECT count(*) FROM noted;
 
 -- name: forget_holders!
 DELETE FROM lamplighter.tag_holders h
