@@ -22,7 +22,7 @@ from bench.report import Result
 from jobs.sequences import steps
 from jobs.sequences.chunks import CHUNK
 from jobs.sequences.configs import Signup
-from jobs.sequences.definitions import SequenceOfSteps, Step
+from jobs.sequences.model import SequenceOfSteps, Step
 from jobs.sequences.plan import plan_of
 from scheduler.sql import load_sql
 from scheduler.walk import FIRST_KEY

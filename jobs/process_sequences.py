@@ -10,8 +10,9 @@ import asyncpg
 from pydantic import Field, JsonValue
 
 from jobs.sequences.chunks import FOUND, Chunks
-from jobs.sequences.definitions import Definitions, SequenceOfSteps, read_definitions
+from jobs.sequences.definitions import read_definitions
 from jobs.sequences.enrolment import Enrolment
+from jobs.sequences.model import Definitions, SequenceOfSteps
 from jobs.sequences.steps import Steps
 from jobs.sequences.webhooks import MakeCaller, Webhooks, caller_of
 from scheduler.errors import PermanentError
@@ -144,7 +145,8 @@ async def enroll_one(ctx: JobContext, _: ProcessSequences, slug: str, email: str
 
 async def count_existing(ctx: JobContext, _: ProcessSequences, slug: str) -> Json:
     """How many `enroll_existing` would enrol, and how many of the product's own would go on."""
-    now, _definitions, sequence = await _find(ctx, slug)
+    now, definitions, sequence = await _find(ctx, slug)
+    _refuse_broken(definitions, slug)
     people = await Enrolment(ctx, now, Chunks(ctx)).count_existing(sequence)
     async with ctx.db.transaction() as connection:
         old = await sql.count_old(connection, sequence=sequence.id)
@@ -156,6 +158,7 @@ async def enroll_existing(ctx: JobContext, _: ProcessSequences, slug: str) -> Js
     and take the product's own enrolments from before over, at the step where they stand.
     """
     now, definitions, sequence = await _find(ctx, slug)
+    _refuse_broken(definitions, slug)
     chunks = Chunks(ctx)
     async with ctx.db.transaction() as connection:
         old = await sql.count_old(connection, sequence=sequence.id)
@@ -172,6 +175,13 @@ async def _find(ctx: JobContext, slug: str) -> tuple[datetime, Definitions, Sequ
     if sequence is None:
         raise PermanentError(f"there is no active sequence {slug!r} with steps")
     return now, definitions, sequence
+
+
+def _refuse_broken(definitions: Definitions, slug: str) -> None:
+    """Without its trigger nobody can tell whom it concerns. Raises `PermanentError`."""
+    for problem in definitions.problems:
+        if problem.sequence == slug and problem.path.startswith("trigger"):
+            raise PermanentError(f"{slug}: {problem.path}: {problem.message}")
 
 
 job = Job(

@@ -10,7 +10,7 @@ from uuid import UUID
 from jobs.analytics.events import event_sql
 from jobs.sequences.chunks import FOUND, Chunks
 from jobs.sequences.configs import DateField, Event, Manual, SegmentJoined, Signup, TagAdded
-from jobs.sequences.definitions import SequenceOfSteps
+from jobs.sequences.model import SequenceOfSteps
 from scheduler.job import Connection, JobContext
 from scheduler.sql import Query
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from jobs.sequences.definitions import SequenceOfSteps
+from jobs.sequences.model import SequenceOfSteps
 
 LEAST_ORDER = -(2**31) - 1
 """Below every step's order."""

@@ -8,7 +8,7 @@ from email.utils import parseaddr
 from uuid import UUID
 
 from jobs.sequences.chunks import CHUNK, FOUND, Chunks
-from jobs.sequences.definitions import SequenceOfSteps
+from jobs.sequences.model import SequenceOfSteps
 from jobs.sequences.plan import plan_of
 from scheduler.days import day_of, day_start
 from scheduler.job import Connection, JobContext

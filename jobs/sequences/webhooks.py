@@ -21,7 +21,7 @@ from pydantic import JsonValue
 from jobs.sequences.calling import Caller, CallError
 from jobs.sequences.chunks import Chunks
 from jobs.sequences.configs import Call
-from jobs.sequences.definitions import SequenceOfSteps
+from jobs.sequences.model import SequenceOfSteps
 from scheduler.job import JobContext, Row
 from scheduler.sql import load_sql
 

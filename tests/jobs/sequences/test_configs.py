@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import SecretStr
 
-from jobs.sequences import configs, definitions
+from jobs.sequences import configs, model
 from jobs.sequences.address import AddressError, check_url, is_public
 from jobs.sequences.configs import MOST_DAYS, TimeField
 from jobs.sequences.webhooks import filled
@@ -159,7 +159,7 @@ async def test_whoever_comes_to_a_broken_step_waits_until_it_is_mended(
 
 
 async def test_a_sequence_of_too_many_steps_waits(letters: Letters) -> None:
-    await letters.sequence("endless", steps=[{}] * (definitions.MOST_STEPS + 1))
+    await letters.sequence("endless", steps=[{}] * (model.MOST_STEPS + 1))
     data = await letters.run()
     assert data["errorDetails"][0]["path"] == "steps"
     await letters.subscriber("anna", SEEN + A_MOMENT)

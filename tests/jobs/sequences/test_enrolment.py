@@ -363,6 +363,14 @@ async def test_existing_people_of_a_manual_sequence_are_nobody(letters: Letters)
     assert (await letters.enroll_existing("course"))["enrolled"] == 0
 
 
+async def test_with_a_broken_trigger_nobody_comes_by_hand(letters: Letters) -> None:
+    await letters.subscriber("anna")
+    await letters.sequence("broken", "event", {"evnt": "login"})
+    for ask in (letters.count_existing, letters.enroll_existing):
+        with pytest.raises(PermanentError, match=r"broken: trigger_config\.e"):
+            await ask("broken")
+
+
 async def test_old_subscribers_get_nothing(letters: Letters) -> None:
     """A live product: many people, sequences of each kind, enrolments that wait since long."""
     await letters.sql.add_subscribers(letters.pool, count=20_000, at=LONG_AGO)
