@@ -159,30 +159,34 @@ WHERE sequence_id = :sequence AND active_since = :active_since;
 SELECT set_config('work_mem', '64MB', true);
 
 -- name: note_holders$
--- Before there is a baseline nobody has just got the tag.
-WITH noted AS (
+-- Before there is a baseline nobody has just got the tag. Two whole sets are held against each other,
+-- as EXCEPT does it whatever the planner knows of a table that has just been filled.
+WITH unknown AS MATERIALIZED (
+    SELECT s.id FROM newsletter_subscribers s WHERE s.interests @> ARRAY[:tag ::text]
+    EXCEPT
+    SELECT h.subscriber_id FROM lamplighter.tag_holders h WHERE h.tag = :tag
+    LIMIT :most ::int
+), noted AS (
     INSERT INTO lamplighter.tag_holders (tag, subscriber_id, seen_at)
-    SELECT :tag, s.id,
+    SELECT :tag, id,
         CASE WHEN EXISTS (SELECT FROM lamplighter.tags t WHERE t.tag = :tag)
             THEN :now ::timestamptz ELSE '-infinity' END
-    FROM newsletter_subscribers s
-    WHERE s.interests @> ARRAY[:tag ::text]
-        AND NOT EXISTS (
-            SELECT FROM lamplighter.tag_holders h WHERE h.tag = :tag AND h.subscriber_id = s.id
-        )
-    LIMIT :most ::int
+    FROM unknown
+    ORDER BY id
     ON CONFLICT DO NOTHING
     RETURNING 1
 )
 SELECT count(*) FROM noted;
 
 -- name: forget_holders!
+WITH gone AS MATERIALIZED (
+    SELECT h.subscriber_id AS id FROM lamplighter.tag_holders h WHERE h.tag = :tag
+    EXCEPT
+    SELECT s.id FROM newsletter_subscribers s WHERE s.interests @> ARRAY[:tag ::text]
+)
 DELETE FROM lamplighter.tag_holders h
-WHERE h.tag = :tag
-    AND NOT EXISTS (
-        SELECT FROM newsletter_subscribers s
-        WHERE s.id = h.subscriber_id AND s.interests @> ARRAY[:tag ::text]
-    );
+USING gone
+WHERE h.tag = :tag AND h.subscriber_id = gone.id;
 
 -- name: note_baseline!
 INSERT INTO lamplighter.tags (tag, baseline_at) VALUES (:tag, :now) ON CONFLICT DO NOTHING;
