@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import assert_never
 from uuid import UUID
 
@@ -72,7 +73,7 @@ class Enrolment:
 
     async def one(self, sequence: SequenceOfSteps, subscriber: UUID) -> int:
         """Enrol this person: 1, or 0 where that may not be, or is done already."""
-        return sum(await self._chunks.change([subscriber], self._enroller(sequence)))
+        return sum(await self._chunks.change([subscriber], partial(self._enroll, sequence)))
 
     async def _enroll_all(self, sequence: SequenceOfSteps, question: Question) -> int:
         enrolled, found, changed = 0, FOUND, 1
@@ -82,15 +83,12 @@ class Enrolment:
                 rows = question.find(connection, **question.parameters, most=FOUND)
                 ids = [row["id"] async for row in rows]
             found = len(ids)
-            changed = sum(await self._chunks.change(ids, self._enroller(sequence)))
+            changed = sum(await self._chunks.change(ids, partial(self._enroll, sequence)))
             enrolled += changed
         return enrolled
 
-    def _enroller(self, sequence: SequenceOfSteps) -> _Enroller:
-        return _Enroller(self, sequence)
-
-    async def enroll(
-        self, connection: Connection, sequence: SequenceOfSteps, ids: list[UUID]
+    async def _enroll(
+        self, sequence: SequenceOfSteps, connection: Connection, ids: list[UUID]
     ) -> int:
         rows = self._sql.enroll(
             connection,
@@ -181,14 +179,3 @@ class Enrolment:
             await self._sql.give_memory(connection)
             await self._sql.forget_holders(connection, tag=tag)
             await self._sql.note_baseline(connection, tag=tag, now=self._now)
-
-
-@dataclass(frozen=True, slots=True)
-class _Enroller:
-    """`change` of `Chunks` for one sequence."""
-
-    enrolment: Enrolment
-    sequence: SequenceOfSteps
-
-    async def __call__(self, connection: Connection, ids: list[UUID]) -> int:
-        return await self.enrolment.enroll(connection, self.sequence, ids)
