@@ -6,7 +6,15 @@ import sys
 
 import click
 
-from scheduler.commands import database, definitions, runs, schedule, serve, suppression
+from scheduler.commands import (
+    database,
+    definitions,
+    enroll,
+    runs,
+    schedule,
+    serve,
+    suppression,
+)
 from scheduler.errors import LamplighterError
 
 
@@ -40,5 +48,6 @@ for command in (
     *database.COMMANDS,
     *definitions.COMMANDS,
     *suppression.COMMANDS,
+    *enroll.COMMANDS,
 ):
     main.add_command(command)

@@ -150,6 +150,22 @@ P = TypeVar("P", bound=Params)
 
 
 @dataclass(frozen=True, slots=True)
+class Enrolling(Generic[P]):
+    """What `lamplighter enroll` may ask of a job.
+
+    Each takes the slug of what people are enrolled in, answers with counts, and raises `JobError`
+    where that, or the person, is not to be had.
+    """
+
+    one: Callable[[JobContext, P, str, str], Awaitable[Json]]
+    """Enrols the person of that address."""
+    count: Callable[[JobContext, P, str], Awaitable[Json]]
+    """How many `existing` would enrol."""
+    existing: Callable[[JobContext, P, str], Awaitable[Json]]
+    """Enrols those who were there before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Job(Generic[P]):
     """A job's declaration."""
 
@@ -162,3 +178,5 @@ class Job(Generic[P]):
 
     Raises `JobError` where there is none, or where its definition is broken.
     """
+    enroll: Enrolling[P] | None = None
+    """How people are enrolled by hand."""

@@ -30,7 +30,8 @@ IDENTIFIERS: dict[str, dict[str, str | None]] = {
 ABSENT_IN_B = {
     *("analytics_daily", "analytics_hourly", "analytics_funnels", "analytics_funnel_progress"),
     *("analytics_cohorts", "newsletter_subscribers", "newsletter_segments", "email_events"),
-    *("newsletter_segment_members", "newsletter_sequence_enrollments"),
+    *("newsletter_segment_members", "newsletter_sequences", "newsletter_sequence_steps"),
+    "newsletter_sequence_enrollments",
 }
 CLOCKS = re.compile(
     r"\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\s*\("
