@@ -91,7 +91,8 @@ class Contacts:
             return 0
         async with self._ctx.db.transaction() as connection:
             left = await self._keep(connection, contacts, full=full)
-            await sql.move_on(connection, provider=self.provider, cursor=page.cursor)
+            if page.resumable or not page.more:
+                await sql.move_on(connection, provider=self.provider, cursor=page.cursor)
         return left
 
     async def due(self, after: UUID, size: int, *, full: bool) -> list[Due]:

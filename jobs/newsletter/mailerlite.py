@@ -88,9 +88,10 @@ class MailerLite:
         except (TypeError, KeyError, AttributeError) as error:
             raise self._api.unexpected("list subscribers", "no list of subscribers") from error
         if following and following != at:
-            return Page(rows, {"status": statuses[index], "at": str(following)}, more=True)
+            here: Cursor = {"status": statuses[index], "at": str(following)}
+            return Page(rows, here, more=True, resumable=full)
         if index + 1 < len(statuses):
-            return Page(rows, {"status": statuses[index + 1]}, more=True)
+            return Page(rows, {"status": statuses[index + 1]}, more=True, resumable=full)
         return Page(rows, None, more=False)
 
     async def push(self, contacts: Sequence[Contact]) -> list[Outcome]:

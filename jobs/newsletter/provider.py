@@ -100,6 +100,8 @@ class Page:
     cursor: Cursor | None
     """What to go on from, now or at the next sync."""
     more: bool
+    resumable: bool = True
+    """Whether it is worth going on here after the sync was cut off."""
 
 
 class Provider(Protocol):

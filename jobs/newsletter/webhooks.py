@@ -15,7 +15,6 @@ from datetime import timedelta
 from pydantic import SecretStr
 
 from jobs.email.suppression import suppress
-from jobs.newsletter.contacts import sql as contacts_sql
 from jobs.newsletter.deliveries import (
     BrokenDeliveryError,
     from_brevo,
@@ -122,9 +121,7 @@ async def take_in(desk: Desk, provider: str, happened: Sequence[Happened]) -> Re
                     detail=ones[0].detail if len(ones) == 1 else None,
                 )
             if status := {"gone": "deleted", **DEPARTED}.get(kind):
-                await contacts_sql.told(
-                    connection, provider=provider, status=status, emails=emails, now=now
-                )
+                await sql.told(connection, provider=provider, status=status, emails=emails, now=now)
         noted = [one for one in fresh if one.kind != "gone"]
         if noted and {"email_events", "newsletter_subscribers"} <= desk.tables.keys():
             await sql.add_events(

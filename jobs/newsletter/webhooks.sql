@@ -24,5 +24,15 @@ LEFT JOIN LATERAL (
 -- name: left_before
 SELECT DISTINCT lower(s.email) AS email
 FROM newsletter_subscribers s
-WHERE s.email IN (SELECT e FROM unnest(:emails ::text[]) e UNION SELECT lower(e) FROM unnest(:emails ::text[]) e)
+WHERE s.email IN (
+        SELECT e FROM unnest(:emails ::text[]) e
+        UNION SELECT lower(e) FROM unnest(:emails ::text[]) e)
     AND coalesce(s.status, 'active') <> 'active';
+
+-- name: told!
+-- What is known of the contacts there, before the next sync reads it.
+UPDATE lamplighter.newsletter_contacts c
+SET remote_status = :status ::text, changed_at = :now
+WHERE c.provider = :provider
+    AND c.email = ANY (SELECT lower(e) FROM unnest(:emails ::text[]) e)
+    AND c.remote_status <> :status ::text;
