@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from bench import fires, livez, reset, start
+from bench import fires, livez, newsletter, reset, start
 from bench.bed import Bed
 from bench.report import Result, print_results
 from scheduler.db.embedded import EmbeddedServer
@@ -27,6 +27,7 @@ MEASURES = {
     "fires": fires.measure,
     "livez": livez.measure,
     "reset": reset.measure,
+    "newsletter": newsletter.measure,
 }
 
 

@@ -26,6 +26,8 @@ from scheduler.sql import load_sql
 sql = load_sql(__file__)
 
 FIRST = UUID(int=0)
+STRETCH = 20_000
+"""Subscribers looked at in one transaction."""
 FORGOTTEN_AT_ONCE = 10_000
 MOST_ID = 100
 """Characters of a provider's id, as the product's columns have them."""
@@ -95,12 +97,18 @@ class Contacts:
                 await sql.move_on(connection, provider=self.provider, cursor=page.cursor)
         return left
 
-    async def due(self, after: UUID, size: int, *, full: bool) -> list[Due]:
+    async def due(self, after: UUID, *, full: bool) -> tuple[list[Due], UUID | None]:
+        """Who is to be sent, of the next subscribers after that key, and the last of those.
+
+        None for the last where nobody is left.
+        """
         async with self._ctx.db.transaction() as connection:
-            rows = sql.due(
-                connection, **await self._question(connection, full), after=after, size=size
-            )
-            return [_due(row) async for row in rows]
+            through = await sql.stretch_end(connection, after=after, size=STRETCH)
+            if through is None:
+                return [], None
+            question = await self._question(connection, full)
+            rows = sql.due(connection, **question, after=after, through=through)
+            return [_due(row) async for row in rows], through
 
     async def leaving(self, after: str, size: int) -> list[Contact]:
         async with self._ctx.db.transaction() as connection:
@@ -170,12 +178,13 @@ class Contacts:
         if not contacts:
             return 0
         now = self._ctx.now()
+        by_email = {remote.email.lower(): remote for remote in contacts}
         rows = sql.pulled(
             connection,
             provider=self.provider,
-            emails=[remote.email for remote in contacts],
-            ids=[remote.remote_id[:MOST_ID] for remote in contacts],
-            statuses=[remote.status for remote in contacts],
+            emails=list(by_email),
+            ids=[remote.remote_id[:MOST_ID] for remote in by_email.values()],
+            statuses=[remote.status for remote in by_email.values()],
             full=full,
             now=now,
         )

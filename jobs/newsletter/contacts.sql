@@ -7,8 +7,8 @@ EXISTS (
 -- fragment: wanted
 -- Who reads the newsletter here, with the MD5 of what a provider shall know of them. Somebody whose
 -- address stands here twice, in other letters, is sent from one row only: the one that was sent
--- before, else the one in lower case.
-newsletter_subscribers s
+-- before, else the one in lower case. Each contact is looked up by its key: a plan that reads all of
+-- them for each stretch would take a million by the square.
 CROSS JOIN LATERAL (
     SELECT CASE WHEN :grouped ::boolean THEN ARRAY(
         SELECT DISTINCT ids.id
@@ -28,8 +28,12 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT md5(ROW(s.first_name, s.last_name, s.subscription_tier, g.groups) ::text) ::uuid AS hash
 ) w
-LEFT JOIN lamplighter.newsletter_contacts c
-    ON c.provider = :provider ::text AND c.email = lower(s.email)
+LEFT JOIN LATERAL (
+    SELECT k.*
+    FROM lamplighter.newsletter_contacts k
+    WHERE k.provider = :provider ::text AND k.email = lower(s.email)
+    LIMIT 1
+) c ON true
 
 -- fragment: is_due
 -- Never who has left, here or there; who was deleted there only after signing up here again.
@@ -133,21 +137,18 @@ SELECT count(*) FROM missing;
 
 -- name: pulled
 -- What a page says, kept; gives who has left since we last knew.
-WITH page AS (
-    SELECT DISTINCT ON (lower(email)) lower(email) AS email, remote_id, status
-    FROM unnest(:emails ::text[], :ids ::text[], :statuses ::text[])
-        WITH ORDINALITY AS p (email, remote_id, status, n)
-    ORDER BY lower(email), n DESC
-), before AS (
+-- Both tables are asked for the page's addresses by index, whatever the planner knows of them.
+WITH before AS MATERIALIZED (
     SELECT c.email, c.remote_status, c.pushed
     FROM lamplighter.newsletter_contacts c
-    WHERE c.provider = :provider ::text AND c.email IN (SELECT email FROM page)
+    WHERE c.provider = :provider ::text AND c.email = ANY (:emails ::text[])
 ), told AS (
     -- Somebody who was on our list and is there no more was taken off it.
     SELECT p.email, p.remote_id, b.remote_status AS was,
         CASE WHEN p.status = 'absent' AND b.pushed IS NOT NULL THEN 'deleted'
             ELSE p.status END AS status
-    FROM page p LEFT JOIN before b ON b.email = p.email
+    FROM unnest(:emails ::text[], :ids ::text[], :statuses ::text[]) AS p (email, remote_id, status)
+    LEFT JOIN before b ON b.email = p.email
 ), kept AS (
     INSERT INTO lamplighter.newsletter_contacts AS c
         (provider, email, remote_id, remote_status, changed_at, seen_at)
@@ -170,7 +171,7 @@ WITH page AS (
             WHEN 'mailchimp' THEN t.remote_id ELSE s.mailchimp_id END,
         brevo_id = CASE :provider ::text WHEN 'brevo' THEN t.remote_id ELSE s.brevo_id END
     FROM told t
-    WHERE s.email = t.email AND t.status <> 'deleted'
+    WHERE s.email = ANY (:emails ::text[]) AND s.email = t.email AND t.status <> 'deleted'
         AND t.remote_id IS DISTINCT FROM CASE :provider ::text
             WHEN 'mailerlite' THEN s.mailerlite_id
             WHEN 'mailchimp' THEN s.mailchimp_id
@@ -190,19 +191,36 @@ SELECT EXISTS (
         WHEN 'brevo' THEN t.brevo_list_id END <> ''
 );
 
+-- name: stretch_end$
+-- The last of the next so many subscribers, due or not.
+SELECT n.id
+FROM (
+    SELECT s.id FROM newsletter_subscribers s WHERE s.id > :after ORDER BY s.id LIMIT :size ::int
+) n
+ORDER BY n.id DESC
+LIMIT 1;
+
 -- name: due
+WITH stretch AS MATERIALIZED (
+    SELECT s.id, s.email, s.status, s.first_name, s.last_name, s.subscription_tier,
+        s.subscribed_at, s.created_at
+    FROM newsletter_subscribers s
+    WHERE s.id > :after AND s.id <= :through
+    ORDER BY s.id
+)
 SELECT s.id, lower(s.email) AS email, s.first_name, s.last_name, s.subscription_tier,
     w.hash, g.groups, c.remote_id, c.remote_status, coalesce(c.groups, '{}') AS had
-FROM {wanted}
-WHERE s.id > :after AND {is_due}
-ORDER BY s.id
-LIMIT :size ::int;
+FROM stretch s
+{wanted}
+WHERE {is_due}
+ORDER BY s.id;
 
 -- name: count_due^
 SELECT count(*) FILTER (WHERE c.remote_status IS NULL OR c.remote_status IN ('refused', 'deleted'))
         AS created,
     count(*) FILTER (WHERE c.remote_status IN ('active', 'absent')) AS updated
-FROM {wanted}
+FROM newsletter_subscribers s
+{wanted}
 WHERE {is_due};
 
 -- name: leaving

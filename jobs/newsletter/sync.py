@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from uuid import UUID
 
 from pydantic import JsonValue
 
 from jobs.newsletter.contacts import FIRST, Contacts, Due, Position
+from jobs.newsletter.lots import in_lots
 from jobs.newsletter.provider import Contact, Cursor, Outcome, Provider, ProviderError, is_address
 from scheduler.job import JobContext
 
@@ -147,16 +149,17 @@ class Sync:
             self._count(leaving, outcomes)
 
     async def _send_due(self) -> None:
-        after = FIRST
-        while due := await self._contacts.due(after, self._provider.lot, full=self.tally.full):
-            after = due[-1].subscriber_id
+        after: UUID | None = FIRST
+        while after is not None:
+            due, after = await self._contacts.due(after, full=self.tally.full)
             # Of two rows with one address, the first is the one that is sent from now on.
-            lot = list({one.contact.email: one for one in reversed(due)}.values())[::-1]
-            sendable = [one.contact for one in lot if is_address(one.contact.email)]
-            outcomes = await self._provider.push(sendable) if sendable else []
-            outcomes = [*outcomes, *_no_addresses(lot)]
-            self.tally.suppressed += await self._contacts.keep_pushed(lot, outcomes)
-            self._count([one.contact for one in lot], outcomes)
+            one_each = list({one.contact.email: one for one in reversed(due)}.values())[::-1]
+            for lot in in_lots(one_each, self._provider.lot):
+                sendable = [one.contact for one in lot if is_address(one.contact.email)]
+                outcomes = await self._provider.push(sendable) if sendable else []
+                outcomes = [*outcomes, *_no_addresses(lot)]
+                self.tally.suppressed += await self._contacts.keep_pushed(lot, outcomes)
+                self._count([one.contact for one in lot], outcomes)
 
     def _count(self, contacts: Sequence[Contact], outcomes: Sequence[Outcome]) -> None:
         self.tally.count(outcomes)
