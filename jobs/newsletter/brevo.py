@@ -21,7 +21,8 @@ from urllib.parse import quote
 
 import aiohttp
 
-from jobs.newsletter.http import Api, Limiter
+from jobs.newsletter.http import Api
+from jobs.newsletter.limits import Limiter
 from jobs.newsletter.lots import each_that_is_taken, in_lots
 from jobs.newsletter.provider import (
     Contact,
@@ -64,11 +65,8 @@ class Brevo:
             headers={"api-key": key},
             secret=key,
             limiter=Limiter(4, 10, 1),
-            limit_headers=(
-                "x-sib-ratelimit-limit",
-                "x-sib-ratelimit-remaining",
-                "x-sib-ratelimit-reset",
-            ),
+            # Its limits differ from call to call, so what one says does not hold for another.
+            reset_header="x-sib-ratelimit-reset",
             sentence=lambda body: body.get("message"),
         )
 

@@ -262,7 +262,10 @@ SET remote_id = coalesce(excluded.remote_id, c.remote_id),
     groups = CASE WHEN excluded.pushed IS NULL THEN c.groups ELSE excluded.groups END,
     refused = excluded.refused,
     error = excluded.error,
-    changed_at = CASE WHEN excluded.remote_status IN ('refused', c.remote_status)
+    -- Who is found deleted again has to sign up again after that.
+    changed_at = CASE
+        WHEN excluded.remote_status <> 'deleted'
+            AND excluded.remote_status IN ('refused', c.remote_status)
         THEN c.changed_at ELSE excluded.changed_at END,
     seen_at = excluded.seen_at;
 

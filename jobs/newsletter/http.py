@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -18,6 +16,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from jobs.newsletter.limits import Limiter
 from jobs.newsletter.provider import ProviderError, RefusedError, plain
 
 TIMEOUT = aiohttp.ClientTimeout(total=120, connect=10, sock_read=60)
@@ -44,46 +43,6 @@ class Answer:
     headers: Mapping[str, str]
 
 
-class Limiter:
-    """No more than `concurrent` calls at once, and `calls` in any `seconds`.
-
-    What the provider says of its limit counts more than what was documented.
-    """
-
-    def __init__(self, concurrent: int, calls: int | None = None, seconds: float = 60) -> None:
-        self._places = asyncio.Semaphore(concurrent)
-        self._calls = calls
-        self._seconds = seconds
-        self._times: deque[float] = deque()
-        self._closed_until = 0.0
-
-    @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
-        async with self._places:
-            clock = asyncio.get_running_loop().time
-            while (wait := self._wait(clock())) > 0:  # noqa: ASYNC110 - time is what is waited for
-                await asyncio.sleep(wait)
-            self._times.append(clock())
-            yield
-
-    def _wait(self, now: float) -> float:
-        if now < self._closed_until:
-            return self._closed_until - now
-        while self._times and self._times[0] <= now - self._seconds:
-            self._times.popleft()
-        if self._calls is None or len(self._times) < self._calls:
-            return 0
-        return self._times[0] + self._seconds - now
-
-    def allow(self, calls: int) -> None:
-        if self._calls is not None and calls > 0:
-            self._calls = calls
-
-    def close(self, seconds: float) -> None:
-        now = asyncio.get_running_loop().time()
-        self._closed_until = max(self._closed_until, now + seconds)
-
-
 class Api:
     """One provider's API, for one run."""
 
@@ -97,7 +56,8 @@ class Api:
         headers: Mapping[str, str],
         secret: str,
         limiter: Limiter,
-        limit_headers: tuple[str, str, str],
+        limit_header: str | None = None,
+        reset_header: str | None = None,
         sentence: Callable[[Any], object],
     ) -> None:
         self.label = label
@@ -107,7 +67,8 @@ class Api:
         self._headers = {"Accept": "application/json", **headers}
         self._secret = secret
         self._limiter = limiter
-        self._limit, self._remaining, self._reset = limit_headers
+        self._limit_header = limit_header
+        self._reset_header = reset_header
         self._sentence = sentence
 
     async def call(
@@ -135,17 +96,17 @@ class Api:
                     raise self._error(operation, f"cannot be reached: {_words(error)}") from error
                 await asyncio.sleep(FIRST_WAIT * 2 ** (failures - 1))
                 continue
-            self._heed(answer)
+            self._heed_limit(answer)
             if 200 <= answer.status < 300:
                 return Answer(answer.status, self._json(operation, raw), answer.headers)
             if answer.status == 429:
                 rate_limited += 1
-                wait = self.asked_wait(answer.headers, self._reset)
+                wait = self.asked_wait(answer.headers, self._reset_header)
                 if wait is None:
                     wait = DEFAULT_RATE_WAIT
                 if wait > MOST_WAIT or rate_limited >= MOST_REFUSALS_FOR_RATE:
                     raise self._error(operation, f"asks to wait for {wait:.0f} s", answer, raw)
-                self._limiter.close(wait)
+                await asyncio.sleep(wait)
             elif answer.status in PASSING and failures + 1 < TRIES:
                 wait = self.asked_wait(answer.headers)
                 if wait is None:
@@ -248,12 +209,10 @@ class Api:
                 raise self._error(operation, f"answers with more than {MOST_ANSWER >> 20} MiB")
         return bytes(raw)
 
-    def _heed(self, answer: Answer) -> None:
-        limit, remaining = answer.headers.get(self._limit), answer.headers.get(self._remaining)
+    def _heed_limit(self, answer: Answer) -> None:
+        limit = answer.headers.get(self._limit_header) if self._limit_header else None
         if limit and limit.isdecimal():
             self._limiter.allow(int(limit))
-        if remaining == "0" and answer.status != 429:
-            self._limiter.close(min(self.asked_wait(answer.headers, self._reset) or 0, MOST_WAIT))
 
     def _json(self, operation: str, raw: bytes) -> Any:
         if not raw:

@@ -14,19 +14,26 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import io
 import json
 import tarfile
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from hashlib import md5
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 
-from jobs.newsletter.http import Api, Limiter
+from jobs.newsletter.http import Api
+from jobs.newsletter.limits import Limiter
 from jobs.newsletter.lots import each_that_is_taken, in_lots
+from jobs.newsletter.mailchimp_results import (
+    STATUSES,
+    created,
+    member_id,
+    patched,
+    sentence,
+    unpack,
+)
 from jobs.newsletter.provider import (
     Contact,
     Cursor,
@@ -34,7 +41,6 @@ from jobs.newsletter.provider import (
     Page,
     RefusedError,
     Remote,
-    RemoteStatus,
 )
 from scheduler.services import Mailchimp as Settings
 
@@ -43,16 +49,6 @@ PAGE = 1_000
 AT_ONCE = 8
 """Of the 10 that Mailchimp allows; the rest is left to whoever else uses the account."""
 MOST_POLL_WAIT = 15.0
-MOST_RESULTS = 64 << 20
-"""Bytes of a batch's results, unpacked."""
-STATUSES: dict[str, RemoteStatus] = {
-    "subscribed": "active",
-    "pending": "pending",
-    "transactional": "pending",
-    "unsubscribed": "unsubscribed",
-    "cleaned": "cleaned",
-    "archived": "deleted",
-}
 FIELDS = "members.id,members.email_address,members.status,members.last_changed,total_items"
 
 
@@ -75,8 +71,7 @@ class Mailchimp:
             headers={"Authorization": f"Basic {basic}"},
             secret=key,
             limiter=Limiter(AT_ONCE),
-            limit_headers=("X-RateLimit-Limit", "X-RateLimit-Remaining", "Retry-After"),
-            sentence=_sentence,
+            sentence=sentence,
         )
 
     async def check(self) -> str:
@@ -170,7 +165,7 @@ class Mailchimp:
             errors = {e["email_address"].lower(): e for e in answer.data["errors"]}
         except (TypeError, KeyError, AttributeError) as error:
             raise self._api.unexpected("add members", "no list of new members") from error
-        return [_created(c.email, made.get(c.email), errors.get(c.email)) for c in contacts]
+        return [created(c.email, made.get(c.email), errors.get(c.email)) for c in contacts]
 
     async def _patch(
         self, contacts: Sequence[Contact], bodies: Sequence[dict[str, Any]], kind: Any
@@ -206,7 +201,7 @@ class Mailchimp:
         except (tarfile.TarError, OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise self._api.unexpected("batch", f"results that cannot be read: {error}") from error
         return [
-            _patched(contact, results.get(str(number)), kind)
+            patched(contact, results.get(str(number)), kind)
             for number, contact in enumerate(contacts)
         ]
 
@@ -253,62 +248,6 @@ class Mailchimp:
         return refused
 
 
-def member_id(email: str) -> str:
-    """Mailchimp's id of a member: the MD5 of the address in lower case."""
-    return md5(email.lower().encode(), usedforsecurity=False).hexdigest()
-
-
-def unpack(packed: bytes) -> dict[str, dict[str, Any]]:
-    """A batch's results by operation: JSON files in a compressed tar archive. Bounded."""
-    results: dict[str, dict[str, Any]] = {}
-    left = MOST_RESULTS
-    with tarfile.open(fileobj=io.BytesIO(packed), mode="r:gz") as archive:
-        for member in archive:
-            file = archive.extractfile(member) if member.isfile() else None
-            if file is None:
-                continue
-            raw = file.read(left + 1)
-            left -= len(raw)
-            if left < 0:
-                raise ValueError(f"more than {MOST_RESULTS >> 20} MiB")
-            for result in json.loads(raw):
-                results[str(result["operation_id"])] = result
-    return results
-
-
-def _created(email: str, member: Any, error: Any) -> Outcome:
-    if member is not None:
-        status = STATUSES.get(str(member.get("status")), "pending")
-        return Outcome(email, "created", str(member.get("id") or member_id(email)), status)
-    if error is None:
-        return Outcome(email, "failed", message="not in Mailchimp's answer")
-    said = str(error.get("error") or "refused")[:300]
-    if error.get("error_code") == "ERROR_CONTACT_EXISTS" or "already a list member" in said:
-        return Outcome(email, "updated")
-    return Outcome(email, "refused", message=said)
-
-
-def _patched(contact: Contact, result: Any, kind: Any) -> Outcome:
-    if not isinstance(result, dict) or not isinstance(result.get("status_code"), int):
-        return Outcome(contact.email, "failed", message="not in the batch's results")
-    code = result["status_code"]
-    try:
-        body = json.loads(result.get("response") or "{}")
-    except (ValueError, TypeError):
-        body = {}
-    body = body if isinstance(body, dict) else {}
-    if 200 <= code < 300:
-        status = STATUSES.get(str(body.get("status")))
-        return Outcome(contact.email, kind, member_id(contact.email), status)
-    if code == 404:
-        return Outcome(contact.email, "gone")
-    said = str(_sentence(body) or f"status {code}")[:300]
-    if kind == "left" and "compliance state" in said.lower():
-        return Outcome(contact.email, "left", status="cleaned")
-    passing = code == 429 or code >= 500
-    return Outcome(contact.email, "failed" if passing else "refused", message=said)
-
-
 def _fields(contact: Contact) -> dict[str, str]:
     """Mailchimp passes over merge fields that the audience does not have."""
     return {"FNAME": contact.first_name, "LNAME": contact.last_name, "TIER": contact.tier}
@@ -316,16 +255,3 @@ def _fields(contact: Contact) -> dict[str, str]:
 
 def _int(value: Any) -> int:
     return value if isinstance(value, int) else 0
-
-
-def _sentence(body: Any) -> object:
-    """`title` and `detail` of a problem document, and the fields that are named."""
-    if not isinstance(body, dict):
-        return None
-    parts = [body.get("title"), body.get("detail")]
-    parts += [
-        f"{error.get('field')}: {error.get('message')}"
-        for error in (body.get("errors") or [])[:3]
-        if isinstance(error, dict)
-    ]
-    return ". ".join(str(part).rstrip(".") for part in parts if part)

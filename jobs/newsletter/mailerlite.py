@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 import aiohttp
 
-from jobs.newsletter.http import Answer, Api, Limiter
+from jobs.newsletter.http import Answer, Api
+from jobs.newsletter.limits import Limiter
 from jobs.newsletter.lots import each_that_is_taken, in_lots
 from jobs.newsletter.provider import (
     Contact,
@@ -62,7 +63,7 @@ class MailerLite:
             headers={"Authorization": f"Bearer {key}"},
             secret=key,
             limiter=Limiter(4, 120, 60),
-            limit_headers=("X-RateLimit-Limit", "X-RateLimit-Remaining", "Retry-After"),
+            limit_header="X-RateLimit-Limit",
             sentence=_sentence,
         )
 

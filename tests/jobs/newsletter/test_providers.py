@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 
-from jobs.newsletter.http import Limiter
+from jobs.newsletter.limits import Limiter
 from jobs.newsletter.lots import MOST_REFUSED
 from jobs.newsletter.provider import is_address, plain
 from scheduler.errors import JobError
@@ -204,7 +204,6 @@ async def test_mailchimps_results_are_bounded(here: Newsletter, mailchimp: FakeM
 async def test_brevo_imports_within_its_bounds_and_learns_the_ids(
     here: Newsletter, brevo: FakeBrevo
 ) -> None:
-    brevo.limit_header = ("x-sib-ratelimit-limit", "100000")
     await here.crowd(2_050)
     result = (await here.sync(brevo.services()))["brevo"]
     assert (result["created"], result["pulled"]) == (2_050, 2_050)
