@@ -2,7 +2,8 @@
 
 New people go in by import, the rest by batches of 50 calls; 120 calls and 5 imports a minute. An
 import does not subscribe again who left: MailerLite passes them over and says so. It has no list
-of what changed, so those who left are read whole at each sync, the others at a full reconcile.
+of what changed, so those who left are read whole at each sync, the others at a full reconcile:
+only then is somebody met who came to MailerLite by another way.
 
 Nobody gets a message for being created by the API, double opt-in included. But automations that
 start when somebody joins a group do start, and the API has no switch for it: keep
