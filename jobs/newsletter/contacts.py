@@ -110,6 +110,12 @@ class Contacts:
             rows = sql.due(connection, **question, after=after, through=through)
             return [_due(row) async for row in rows], through
 
+    async def odd_groups(self) -> list[str]:
+        """The slugs of segments whose id there cannot be one; they are passed over."""
+        async with self._ctx.db.transaction() as connection:
+            rows = sql.odd_groups(connection, provider=self.provider)
+            return [row["slug"] async for row in rows]
+
     async def leaving(self, after: str, size: int) -> list[Contact]:
         async with self._ctx.db.transaction() as connection:
             rows = sql.leaving(connection, provider=self.provider, after=after, size=size)

@@ -21,7 +21,7 @@ CROSS JOIN LATERAL (
                 WHEN 'brevo' THEN t.brevo_list_id END ::text AS id
         ) ids
         WHERE m.subscriber_id = s.id AND coalesce(t.status, 'published') = 'published'
-            AND ids.id <> ''
+            AND ids.id ~ '^[A-Za-z0-9_-]{1,100}$'
         ORDER BY 1
     ) ELSE '{}' ::text[] END AS groups
 ) g
@@ -37,7 +37,8 @@ LEFT JOIN LATERAL (
 
 -- fragment: is_due
 -- Never who has left, here or there; who was deleted there only after signing up here again.
-coalesce(s.status, 'active') = 'active'
+-- What is longer than any address can be does not fit into our key either.
+coalesce(s.status, 'active') = 'active' AND length(s.email) <= 320
     AND (
         c.email IS NULL
         OR (
@@ -191,6 +192,20 @@ SELECT EXISTS (
         WHEN 'brevo' THEN t.brevo_list_id END <> ''
 );
 
+-- name: odd_groups
+-- Segments whose id there cannot be one: it would stand in the path of a call.
+SELECT t.slug
+FROM newsletter_segments t
+CROSS JOIN LATERAL (
+    SELECT CASE :provider ::text
+        WHEN 'mailerlite' THEN t.mailerlite_group_id
+        WHEN 'mailchimp' THEN t.mailchimp_segment_id
+        WHEN 'brevo' THEN t.brevo_list_id END ::text AS id
+) ids
+WHERE coalesce(t.status, 'published') = 'published'
+    AND ids.id <> '' AND ids.id !~ '^[A-Za-z0-9_-]{1,100}$'
+ORDER BY t.slug;
+
 -- name: stretch_end$
 -- The last of the next so many subscribers, due or not.
 SELECT n.id
@@ -208,7 +223,8 @@ WITH stretch AS MATERIALIZED (
     WHERE s.id > :after AND s.id <= :through
     ORDER BY s.id
 )
-SELECT s.id, lower(s.email) AS email, s.first_name, s.last_name, s.subscription_tier,
+SELECT s.id, lower(s.email) AS email, left(s.first_name, 400) AS first_name,
+    left(s.last_name, 400) AS last_name, left(s.subscription_tier, 400) AS subscription_tier,
     w.hash, g.groups, c.remote_id, c.remote_status, coalesce(c.groups, '{}') AS had
 FROM stretch s
 {wanted}

@@ -66,10 +66,13 @@ class Tally:
                 case "gone":
                     self.deleted += 1
                 case "refused" | "failed":
-                    self.failed += 1
-                    if len(self.errors) < MOST_ERRORS:
-                        message = outcome.message or outcome.kind
-                        self.errors.append({"email": outcome.email, "message": message})
+                    message = outcome.message or outcome.kind
+                    self.fail({"email": outcome.email, "message": message})
+
+    def fail(self, error: dict[str, JsonValue]) -> None:
+        self.failed += 1
+        if len(self.errors) < MOST_ERRORS:
+            self.errors.append(error)
 
     def stop(self, error: ProviderError) -> None:
         self.down = str(error)
@@ -106,6 +109,7 @@ class Sync:
             self.tally.full = full or self._is_time(position)
             cursor = await self._pull_first(position)
             await self._send_departures()
+            await self._name_odd_groups()
             await self._send_due()
             if self._provider.echoes and self.tally.processed > self.tally.failed:
                 await self._pull(cursor, full=False)
@@ -139,6 +143,14 @@ class Sync:
             cursor, more = page.cursor, page.more
             self._progress()
         return cursor
+
+    async def _name_odd_groups(self) -> None:
+        for slug in await self._contacts.odd_groups():
+            message = (
+                f"the segment's id at {self._provider.label} is none: letters, digits, - and _"
+            )
+            self._ctx.log.warning("odd_group", provider=self._provider.name, segment=slug)
+            self.tally.fail({"segment": slug, "message": message})
 
     async def _send_departures(self) -> None:
         after = ""

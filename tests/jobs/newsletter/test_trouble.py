@@ -231,6 +231,39 @@ async def test_hostile_names_arrive_as_one_line_of_text(here: Newsletter, there:
         assert sent(name) == HOSTILE[name]
 
 
+@pytest.mark.parametrize("group", ["..", "a/b", "g1?x=1", " ", "%2e%2e", "é", "x" * 101])
+async def test_an_id_of_a_segment_that_is_none_is_named_and_never_called(
+    here: Newsletter, there: There, group: str
+) -> None:
+    await here.shop.pool.execute(
+        "ALTER TABLE newsletter_segments ALTER mailerlite_group_id TYPE text,"
+        " ALTER mailchimp_segment_id TYPE text, ALTER brevo_list_id TYPE text"
+    )
+    await here.add("ann@example.com")
+    await here.segment("odd one", "ann@example.com", **{there.group: group})
+    result = (await here.sync(there.services))[there.name]
+    assert (result["created"], result["failed"]) == (1, 1)
+    assert result["errors"][0]["segment"] == "odd one"
+    assert group not in there.server.people["ann@example.com"].groups
+    calls = json.dumps([[call.path, call.body] for call in there.server.calls])
+    assert "/segments/" not in calls
+    assert "contacts/add" not in calls
+    assert "/groups/" not in calls.replace("/groups/main/import", "")
+
+
+async def test_an_address_that_does_not_fit_anywhere_stops_nobody(
+    here: Newsletter, there: There
+) -> None:
+    await here.shop.pool.execute(
+        "ALTER TABLE newsletter_subscribers DROP CONSTRAINT newsletter_subscribers_email_key,"
+        " ALTER email TYPE text"
+    )
+    await here.add("x" * (1 << 20) + "@example.com")
+    await here.add("ann@example.com")
+    result = (await here.sync(there.services))[there.name]
+    assert (result["created"], result["success"]) == (1, True)
+
+
 async def test_what_a_provider_says_of_people_is_not_believed_blindly(
     here: Newsletter, there: There
 ) -> None:
