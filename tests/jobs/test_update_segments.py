@@ -20,7 +20,7 @@ from scheduler.db.catalog import missing
 from scheduler.db.product import lay_demo
 from scheduler.errors import JobError
 from tests.jobs.criteria.evaluator import matches
-from tests.jobs.newsletter import ACTIVE, Readers, reader_id, sql
+from tests.jobs.segment_readers import ACTIVE, Readers, reader_id, sql
 from tests.support.jobs import MIDNIGHT, NOW, Log, Product, product
 
 AN_HOUR = timedelta(hours=1)

@@ -25,7 +25,7 @@ from jobs.update_segments import (
 from scheduler.errors import LeaseLostError
 from scheduler.job import Done, JobContext, Outcome
 from scheduler.sql import Query
-from tests.jobs.newsletter import ACTIVE, Readers, reader_id, sql
+from tests.jobs.segment_readers import ACTIVE, Readers, reader_id, sql
 from tests.support.jobs import NOW, Log, Product
 
 
