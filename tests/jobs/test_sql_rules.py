@@ -31,7 +31,7 @@ ABSENT_IN_B = {
     *("analytics_daily", "analytics_hourly", "analytics_funnels", "analytics_funnel_progress"),
     *("analytics_cohorts", "newsletter_subscribers", "newsletter_segments", "email_events"),
     *("newsletter_segment_members", "newsletter_sequences", "newsletter_sequence_steps"),
-    "newsletter_sequence_enrollments",
+    *("newsletter_sequence_enrollments", "newsletter_sync_log"),
 }
 CLOCKS = re.compile(
     r"\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\s*\("
@@ -46,7 +46,9 @@ def named(file: Path) -> str:
 
 
 def queries(file: Path, variant: str) -> Iterator[tuple[str, str]]:
-    shared = [other for other in (EVENTS, ROLLUPS) if file not in {other, EVENTS}]
+    shared = [] if file == EVENTS else [EVENTS]
+    if file.name.startswith("aggregate_"):
+        shared.append(ROLLUPS)
     loaded: Any = load_sql(str(file), *shared, **IDENTIFIERS[variant])
     for name in loaded.available_queries:
         if not name.endswith("_cursor"):
