@@ -115,12 +115,13 @@ class App:
             raise self._failure
 
     def _read_schedule(self) -> Schedule:
-        """The file's; with sample data, the jobs that write to nobody but its made-up people run too.
+        """The file's; with sample data, messages are written into files too, for a newcomer to see.
 
         Raises `ScheduleError`.
         """
         schedule = read_schedule_file(self._settings, self._jobs)
-        if not self._demo or self._settings.database_url is not None:
+        settings = self._settings
+        if not self._demo or settings.database_url or settings.smtp_url:
             return schedule
         entries = {
             name: replace(entry, enabled=True) if entry.job in ON_WITH_DEMO else entry
