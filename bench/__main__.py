@@ -9,26 +9,39 @@ import platform
 import shutil
 import sys
 import tempfile
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
+from typing import TypeAlias
 
 import click
 
-from bench import fires, funnels, livez, reset, start
 from bench.bed import Bed
 from bench.report import Result, print_results
 from scheduler.db.embedded import EmbeddedServer
 from scheduler.watching.logging import configure_logging
 
+Measure: TypeAlias = Callable[[Bed], Awaitable[list[Result]]]
+
 RESULTS = Path(__file__).with_name("results")
-MEASURES = {
-    "start": start.measure,
-    "fires": fires.measure,
-    "livez": livez.measure,
-    "reset": reset.measure,
-    "funnels": funnels.measure,
-}
+
+
+def _measures() -> dict[str, Measure]:
+    """What each file of this folder measures, by the file's name."""
+    here = Path(__file__).parent
+    names = (info.name for info in iter_modules([str(here)]) if not info.name.startswith("_"))
+    modules = (import_module(f"bench.{name}") for name in names)
+    return {
+        module.__name__.removeprefix("bench."): module.measure
+        for module in modules
+        if hasattr(module, "measure")
+    }
+
+
+MEASURES = _measures()
 
 
 @click.command()

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TypeAlias
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, JsonValue
 
 from scheduler.days import day_of, day_start
-from scheduler.errors import JobError, MissingTablesError
+from scheduler.errors import MissingTablesError
 from scheduler.job import Done, Job, JobContext, Outcome, Params
 from scheduler.sql import Queries, Query, load_sql
-from scheduler.walk import MOST_REFUSED, REFUSED
+from scheduler.sweep import Sweep
 
 Span: TypeAlias = tuple[datetime | None, datetime]
 """From (None: since ever) until before."""
@@ -22,8 +21,9 @@ Span: TypeAlias = tuple[datetime | None, datetime]
 # The product's events have one of two columns for their time.
 SQL = {column: load_sql(__file__, events_time=column) for column in ("timestamp", "created_at")}
 
-BATCH = 5_000
-"""Rows a transaction: some 100 ms, and little to lose when the time is over."""
+# What rolls events up, and where to. While it is on the clock, events wait for it.
+ROLLUPS = {"aggregate-analytics": "analytics_daily", "aggregate-hourly": "analytics_hourly"}
+
 RUNS_KEPT = 50
 """Of each job, however old: what `history` shows of a job that runs once a month."""
 COUNTED = 1_000_000
@@ -44,8 +44,9 @@ class Cleanup(Params):
 async def run(ctx: JobContext, params: Cleanup) -> Outcome:
     """Delete in batches, oldest first; what is done stays done, whatever happens to the rest.
 
-    Events of a day without a row in `analytics_daily` are held while `aggregate-analytics` is on
-    the clock: once they are gone, their day can never be rolled up. A day is the job's zone's.
+    Events that `aggregate-analytics` or `aggregate-hourly` has not come to are held while it is on
+    the clock, and so are those of a day without a row in `analytics_daily`: once they are gone,
+    their day can never be rolled up. A day is the job's zone's.
     """
     columns = ctx.tables["analytics_events"]
     time_column = next((column for column in SQL if column in columns), None)
@@ -97,12 +98,25 @@ async def event_spans(
     ctx: JobContext, sql: Queries, cutoff: datetime
 ) -> tuple[list[Span], list[Span]]:
     """Of the time before `cutoff`: the spans whose events may go, and those that are held."""
-    if "analytics_daily" not in ctx.tables or "aggregate-analytics" not in ctx.scheduled_jobs:
-        return [(None, cutoff)], []
+    rollups = [job for job in ROLLUPS if job in ctx.scheduled_jobs and ROLLUPS[job] in ctx.tables]
     async with ctx.db.transaction() as connection:
-        rows = sql.rolled_up_days(connection, last_day=day_of(cutoff, ctx.timezone))
-        days: list[date] = [row["date"] async for row in rows]
-    return split_by_days(days, cutoff, ctx.timezone)
+        reached = {row["job"]: row["at"] async for row in sql.rolled_up(connection, jobs=rollups)}
+        if len(reached) < len(rollups):
+            return [], [(None, cutoff)]  # one of them has never run
+        end = min(cutoff, *reached.values()) if reached else cutoff
+        free: list[Span] = [(None, end)]
+        held: list[Span] = []
+        if "aggregate-analytics" in rollups:
+            # A row may be somebody else's, with other numbers: it counts where our job has been.
+            rows = sql.rolled_up_days(connection, last_day=day_of(end, ctx.timezone))
+            days: list[date] = [row["date"] async for row in rows]
+            free, held = split_by_days(days, end, ctx.timezone)
+        if end < cutoff:
+            held.append((end, cutoff))
+        if free:
+            # Whoever rolls up must know it before the first event is gone.
+            await sql.mark_cleaned(connection, before=free[-1][1])
+    return free, held
 
 
 def split_by_days(
@@ -142,64 +156,6 @@ def as_arrays(spans: Sequence[Span]) -> dict[str, object]:
 async def count(ctx: JobContext, left: Query, parameters: Mapping[str, object]) -> int:
     async with ctx.db.transaction() as connection:
         return int(await left(connection, **parameters, at_most=COUNTED))
-
-
-class Sweep:
-    """Deletes batch by batch, and remembers over all tables what is done and what was refused."""
-
-    def __init__(self, ctx: JobContext, most: int) -> None:
-        self._ctx = ctx
-        self._most = most
-        self._done = 0
-        self.refused: dict[UUID, str] = {}
-
-    async def delete(
-        self,
-        find: Query,
-        delete: Query,
-        parameters: Mapping[str, object],
-        at: datetime | None = None,
-        already: int = 0,
-    ) -> int:
-        """Delete what `find` gives from `at` on, oldest first, until `most` with those `already`.
-
-        Returns how many went. What is locked or refused is stepped over.
-        """
-        deleted = 0
-        key = UUID(int=0)
-        while (size := min(BATCH, self._most - already - deleted)) > 0:
-            async with self._ctx.db.transaction() as connection:
-                rows = find(connection, **parameters, at=at, id=key, size=size)
-                batch = [(row["at"], row["id"]) async for row in rows]
-            gone = await self._delete_rows(delete, parameters, [row for _, row in batch])
-            deleted += gone
-            self._done += gone
-            self._ctx.progress(self._done, None)
-            if len(batch) < size:
-                break
-            at, last = batch[-1]
-            key = UUID(int=min(last.int + 1, 2**128 - 1))
-        return deleted
-
-    async def _delete_rows(
-        self, delete: Query, parameters: Mapping[str, object], ids: list[UUID]
-    ) -> int:
-        try:
-            async with self._ctx.db.transaction() as connection:
-                return int(await delete(connection, **parameters, ids=ids))
-        except REFUSED as error:
-            if len(self.refused) >= MOST_REFUSED:
-                raise JobError(
-                    f"the database refused to delete more than {MOST_REFUSED} rows: {error}"
-                ) from error
-            if len(ids) == 1:
-                self.refused[ids[0]] = str(error)
-                self._ctx.log.warning("row_refused", id=str(ids[0]), error=str(error))
-                return 0
-            half = len(ids) // 2
-            return await self._delete_rows(
-                delete, parameters, ids[:half]
-            ) + await self._delete_rows(delete, parameters, ids[half:])
 
 
 job = Job(

@@ -30,6 +30,15 @@ SELECT count(*) FROM (
     SELECT FROM payment_webhooks w WHERE {old_webhook} LIMIT :at_most ::int
 ) left_over;
 
+-- name: rolled_up
+SELECT job, at FROM lamplighter.watermarks WHERE job = ANY (:jobs ::text[]) AND key = '';
+
+-- name: mark_cleaned!
+-- Events before this may be gone.
+INSERT INTO lamplighter.watermarks AS w (job, key, at)
+VALUES ('cleanup', 'analytics_events', :before)
+ON CONFLICT (job, key) DO UPDATE SET at = greatest(w.at, excluded.at);
+
 -- name: rolled_up_days
 SELECT date FROM analytics_daily WHERE date <= :last_day AND isfinite(date) ORDER BY date;
 

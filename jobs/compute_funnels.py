@@ -17,6 +17,7 @@ from jobs.analytics.funnel_steps import BrokenFunnelError, Step, parse_steps
 from scheduler.errors import JobError, MissingTablesError
 from scheduler.job import Connection, Done, Explanation, Job, JobContext, Outcome, Params, Row
 from scheduler.sql import Queries
+from scheduler.transaction import give_memory
 from scheduler.walk import REFUSED
 
 PROGRESS = "analytics_funnel_progress"
@@ -111,7 +112,7 @@ async def compute(
     async with ctx.db.transaction() as connection:
         funnel = await read(connection, sql, key)
         parameters = funnel.parameters(ctx, params.lookback_days)
-        await sql.tune(connection)
+        await tune(connection, sql)
         reached = [row async for row in sql.measure(connection, **parameters)]
     counts = [row["people"] for row in reached] + [0] * (len(funnel.steps) - len(reached))
     entered, completed = counts[0], counts[-1]
@@ -160,7 +161,7 @@ async def track(
     difference = dict.fromkeys(("added", "changed", "removed"), 0)
     for share in range(shares):
         async with ctx.db.transaction() as connection:
-            await sql.tune(connection)
+            await tune(connection, sql)
             await sql.one_at_a_time(connection, id=funnel.id)
             row = await sql.track(
                 connection, id=funnel.id, shares=shares, share=share, **parameters
@@ -168,6 +169,12 @@ async def track(
         for name in difference:
             difference[name] += row[name]
     return {**difference}
+
+
+async def tune(connection: Connection, sql: Queries) -> None:
+    """The sort and the rounds in memory."""
+    await give_memory(connection, 128)
+    await sql.tune(connection)
 
 
 async def read(connection: Connection, sql: Queries, key: UUID) -> Funnel:
@@ -241,7 +248,7 @@ async def explain(ctx: JobContext, params: ComputeFunnels, slug: str) -> Explana
         if key is None:
             raise JobError(f"there is no funnel {slug}")
         funnel = await read(connection, sql, key)
-        await sql.tune(connection)
+        await tune(connection, sql)
         recorder = Recorder(connection)
         parameters = funnel.parameters(ctx, params.lookback_days)
         reached = [row async for row in sql.measure(recorder, **parameters)]
@@ -249,7 +256,7 @@ async def explain(ctx: JobContext, params: ComputeFunnels, slug: str) -> Explana
     people += [0] * (len(funnel.steps) - len(people))
     return Explanation(
         sql=recorder.query,
-        values=[v if isinstance(v, int | str | list) else str(v) for v in recorder.values],
+        values=recorder.values,
         counts={
             "entered": people[0],
             "completed": people[-1],

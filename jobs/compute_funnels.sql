@@ -82,16 +82,10 @@ FROM analytics_funnels
 WHERE id = :id;
 
 -- name: tune^
--- For this transaction: the sort and the rounds in memory, sorted by several processes where the
--- server has them, a plan that knows the values, and nothing compiled, which takes longer than it
--- saves.
-SELECT set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_custom_plan', true),
-    set_config('parallel_tuple_cost', '0', true),
-    set_config(
-        'work_mem',
-        greatest(pg_size_bytes('128MB'), pg_size_bytes(current_setting('work_mem'))) / 1024 || 'kB',
-        true
-    );
+-- For this transaction: a plan that knows the values, and sorted by several processes where the server
+-- has them.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
+    set_config('parallel_tuple_cost', '0', true);
 
 -- name: measure
 -- For each step that anybody reached: how many did, how long all of them together took since the

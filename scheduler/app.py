@@ -8,6 +8,7 @@ import secrets
 import signal
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from time import monotonic
 
@@ -52,6 +53,7 @@ SHUT = (
 MOST_RUNS = 100
 """Connections that jobs may have: as many as `max_concurrent_runs` may ever be. They are opened
 when they are needed, so the runs that there are bound them."""
+ON_WITH_DEMO = frozenset({"process-email-queue", "cleanup-email-logs"})
 DATABASE_CHECK = 1.0
 """Seconds between looks whether the database is there."""
 PUBLIC_CALL = 5.0
@@ -91,7 +93,7 @@ class App:
         settings = self._settings
         check_exposure(settings)
         self._jobs = all_jobs()
-        schedule = read_schedule_file(settings, self._jobs)
+        schedule = self._read_schedule()
         replica = replica_name()
         log.info("starting", version=version("lamplighter"), replica=replica)
         if settings.cron_secret is None and settings.admin_secret is None:
@@ -111,6 +113,21 @@ class App:
         log.info("stopped")
         if self._failure is not None:
             raise self._failure
+
+    def _read_schedule(self) -> Schedule:
+        """The file's; with sample data, messages are written into files too, for a newcomer to see.
+
+        Raises `ScheduleError`.
+        """
+        schedule = read_schedule_file(self._settings, self._jobs)
+        settings = self._settings
+        if not self._demo or settings.database_url or settings.smtp_url:
+            return schedule
+        entries = {
+            name: replace(entry, enabled=True) if entry.job in ON_WITH_DEMO else entry
+            for name, entry in schedule.entries.items()
+        }
+        return replace(schedule, entries=entries)
 
     def _compose(self, schedule: Schedule, replica: str) -> None:
         pools = self._database.pools
@@ -207,7 +224,7 @@ class App:
         Raises `DatabaseAwayError`; then nothing changed either.
         """
         try:
-            schedule = read_schedule_file(self._settings, self._jobs)
+            schedule = self._read_schedule()
         except ScheduleError as error:
             count = len(error.problems)
             self._conditions.rejected = (

@@ -6,7 +6,15 @@ import sys
 
 import click
 
-from scheduler.commands import database, runs, schedule, serve
+from scheduler.commands import (
+    database,
+    definitions,
+    enroll,
+    runs,
+    schedule,
+    serve,
+    suppression,
+)
 from scheduler.errors import LamplighterError
 
 
@@ -33,5 +41,13 @@ def main() -> None:
     """
 
 
-for command in (*serve.COMMANDS, *schedule.COMMANDS, *runs.COMMANDS, *database.COMMANDS):
+for command in (
+    *serve.COMMANDS,
+    *schedule.COMMANDS,
+    *runs.COMMANDS,
+    *database.COMMANDS,
+    *definitions.COMMANDS,
+    *suppression.COMMANDS,
+    *enroll.COMMANDS,
+):
     main.add_command(command)

@@ -140,13 +140,29 @@ class Explanation:
 
     sql: str
     """The statement, as PostgreSQL gets it."""
-    values: Sequence[JsonValue]
+    values: Sequence[object]
     """What stands for $1, $2, ..."""
     counts: Json
     """What comes out of it now, by name."""
 
 
 P = TypeVar("P", bound=Params)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolling(Generic[P]):
+    """What `lamplighter enroll` may ask of a job.
+
+    Each takes the slug of what people are enrolled in, answers with counts, and raises `JobError`
+    where that, or the person, is not to be had.
+    """
+
+    one: Callable[[JobContext, P, str, str], Awaitable[Json]]
+    """Enrols the person of that address."""
+    count: Callable[[JobContext, P, str], Awaitable[Json]]
+    """How many `existing` would enrol."""
+    existing: Callable[[JobContext, P, str], Awaitable[Json]]
+    """Enrols those who were there before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,3 +184,5 @@ class Job(Generic[P]):
 
     Raises `JobError` where there is none, or where its definition is broken.
     """
+    enroll: Enrolling[P] | None = None
+    """How people are enrolled by hand."""

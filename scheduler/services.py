@@ -25,6 +25,11 @@ class Mail:
     """Where people reach the daemon, without a slash at the end: links to unsubscribe begin so."""
     unsubscribe_key: SecretStr | None = None
     """Signs those links; without it a key that is kept in the database does."""
+    local_url: str = "http://localhost:3003"
+    """Where this machine's own browser reaches the daemon: for links in messages that are files."""
+    own_database: bool = True
+    """Whether lamplighter made the database. Where it did not, what the product has queued becomes
+    no file: somebody waits for it, and may have another way to send it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,6 +280,8 @@ class Settings(BaseSettings):
                 self.mail_from,
                 self.public_url,
                 self.unsubscribe_key,
+                local_url=f"http://localhost:{self.port}",
+                own_database=self.database_url is None,
             ),
             mailerlite=mailerlite,
             mailchimp=mailchimp,

@@ -16,9 +16,8 @@ from pydantic import JsonValue
 
 from scheduler.errors import JobError
 from scheduler.job import Connection, JobContext, Row
-from scheduler.sql import Queries, load_sql
-
-sql = load_sql(__file__)
+from scheduler.sql import Queries
+from scheduler.transaction import limit_lock_wait
 
 STRETCH = 1_000
 """Rows a transaction: some 20 ms, so that nobody who spends meanwhile waits for longer."""
@@ -166,8 +165,7 @@ class Walk:
         row = None
         try:
             async with self._ctx.db.transaction() as connection:
-                # 0 would mean for ever.
-                await sql.limit_lock_wait(connection, milliseconds=max(int(seconds * 1000), 1))
+                await limit_lock_wait(connection, seconds)
                 key = await self._sql.lock_first(connection, **self.everywhere())
                 if key is not None:
                     row = await self._change(connection, key, key)

@@ -220,3 +220,31 @@ def test_no_test_replaces_code_by_a_mock() -> None:
 
     assert files
     assert mocked == []
+
+
+PUBLISHED = {
+    "reset-credits": "0 0 * * *",
+    "check-expirations": "0 1 * * *",
+    "aggregate-analytics": "0 2 * * *",
+    "sync-newsletter": "0 3 * * *",
+    "process-sequences": "0 */6 * * *",
+    "update-segments": "0 4 * * *",
+    "aggregate-hourly": "0 * * * *",
+    "compute-funnels": "0 5 * * *",
+    "refresh-cohorts": "0 6 * * 1",
+    "cleanup": "0 7 1 * *",
+    "orchestration/batch": "0 */6 * * *",
+    "orchestration/retry-failed": "30 * * * *",
+    "orchestration/cleanup": "0 8 * * 0",
+    "process-email-queue": "* * * * *",
+    "cleanup-email-logs": "0 3 * * *",
+}
+
+
+def test_the_schedule_that_ships_is_the_published_one() -> None:
+    jobs = yaml.safe_load((ROOT / "config.yaml").read_text())["jobs"]
+
+    assert len(jobs) >= 8
+    assert {name: entry["cron"] for name, entry in jobs.items()} == {
+        name: PUBLISHED[name] for name in jobs
+    }

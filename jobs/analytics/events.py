@@ -15,20 +15,21 @@ OPTIONAL = ("session_id", "page_url", "properties")
 """Columns that some products lack; there they are NULL."""
 
 
-def event_sql(owner: str, tables: Mapping[str, frozenset[str]]) -> Queries:
+def event_sql(owner: str, tables: Mapping[str, frozenset[str]], *shared: Path) -> Queries:
     """The queries of the `.sql` file beside `owner`, in which `{events}` stands for a subquery with
     `id, event_type, event_category, user_id, at, session_id, page_url, metadata, properties`.
 
-    `tables` is the run's `ctx.tables`. Raises `MissingTablesError` where events carry no time.
+    `shared` are further files, as `load_sql` takes them. `tables` is the run's `ctx.tables`. Raises
+    `MissingTablesError` where events carry no time.
     """
     columns = tables["analytics_events"]
     time = next((name for name in TIMES if name in columns), None)
     if time is None:
         raise MissingTablesError("analytics_events has neither a column timestamp nor created_at")
-    return _load(owner, time, frozenset(columns.intersection(OPTIONAL)))
+    return _load(owner, shared, time, frozenset(columns.intersection(OPTIONAL)))
 
 
 @cache
-def _load(owner: str, time: str, there: frozenset[str]) -> Queries:
+def _load(owner: str, shared: tuple[Path, ...], time: str, there: frozenset[str]) -> Queries:
     optional = {name: name if name in there else None for name in OPTIONAL}
-    return load_sql(owner, EVENTS, time=time, **optional)
+    return load_sql(owner, EVENTS, *shared, time=time, **optional)

@@ -1,5 +1,5 @@
 -- fragment: events
--- The product's events under one set of names. A plain subquery: the planner sees through it, so
+-- Events of the product under one set of names. A plain subquery: the planner sees through it, so
 -- that indexes serve as they would without.
 (
     SELECT id, event_type, event_category, user_id, {time} AS at,

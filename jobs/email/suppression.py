@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Literal, TypeAlias
 
-from scheduler.job import Connection
+from scheduler.job import Connection, Row
 from scheduler.sql import load_sql
 
 sql = load_sql(__file__)
@@ -60,6 +60,12 @@ async def suppressed(connection: Connection, emails: Collection[str]) -> frozens
     """Of these addresses those on the list, in lower case."""
     rows = sql.suppressed(connection, emails=list(emails))
     return frozenset([row["email"] async for row in rows])
+
+
+async def entry(connection: Connection, email: str) -> Row | None:
+    """What the list says of an address that is on it."""
+    row: Row | None = await sql.entry(connection, email=email)
+    return row
 
 
 async def lift(connection: Connection, email: str, *, by: str, now: datetime) -> Reason | None:

@@ -27,6 +27,11 @@ FROM lamplighter.suppressions s
 WHERE s.email = ANY (SELECT lower(email) FROM unnest(:emails ::text[]) AS g (email))
     AND s.lifted_at IS NULL;
 
+-- name: entry^
+SELECT email, reason, source, detail, created_at
+FROM lamplighter.suppressions
+WHERE email = lower(:email) AND lifted_at IS NULL;
+
 -- name: lift$
 UPDATE lamplighter.suppressions
 SET lifted_at = :now, lifted_by = :lifted_by

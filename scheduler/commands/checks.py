@@ -11,6 +11,7 @@ from scheduler.db.database import Database
 from scheduler.db.migrations import pending
 from scheduler.errors import DatabaseAwayError, LamplighterError, SettingsError
 from scheduler.running.registry import JobType
+from scheduler.services import Services
 from scheduler.settings import Settings, check_exposure, load_settings
 from scheduler.sql import load_sql
 from scheduler.timing.schedule import ScheduleError
@@ -60,7 +61,55 @@ async def examine() -> list[Finding]:
             Finding("schedule", False, str(problem), "mend the line, then `lamplighter check`")
             for problem in error.problems
         )
+    findings.append(await _mail(settings))
+    findings.extend(await newsletter_providers(settings.services))
     findings.extend(await _database(settings, jobs))
+    return findings
+
+
+async def _mail(settings: Settings) -> Finding:
+    """Where messages go, and whether the mail server lets us in."""
+    from jobs.email.delivery import Trouble
+    from jobs.email.message import what_is_lacking
+    from jobs.email.smtp import Server, SmtpChannel
+
+    mail = settings.services.mail
+    if mail.smtp_url is None:
+        return Finding(
+            "mail", True, f"messages become files in {mail.folder}; SMTP_URL would send them"
+        )
+    lacking = what_is_lacking(mail.public_url, mail.sender)
+    try:
+        server = Server.read(mail.smtp_url)
+        channel = SmtpChannel(server)
+        await channel.open()
+        await channel.close()
+    except Trouble as trouble:
+        message = f"{trouble} ({trouble.said})" if trouble.said else str(trouble)
+        return Finding("mail", False, message, "see the message, and correct SMTP_URL")
+    said = f"messages go to {server.host}:{server.port} by SMTP, which lets us in"
+    if lacking:
+        said += f"; those of sequences wait until {' and '.join(lacking)}"
+    return Finding("mail", True, said)
+
+
+async def newsletter_providers(services: Services) -> list[Finding]:
+    """Each provider that is on: whether it answers and takes the key."""
+    from jobs.newsletter.http import new_session
+    from jobs.newsletter.provider import ProviderError
+    from jobs.newsletter.providers import providers_on
+
+    findings: list[Finding] = []
+    async with new_session() as session:
+        for provider in providers_on(services, session):
+            fix = f"correct the settings {provider.name.upper()}_...; see the README"
+            try:
+                ok, message = True, f"{provider.label}: {await provider.check()}"
+            except ProviderError as error:
+                ok, message = False, str(error)
+            findings.append(
+                Finding("newsletter provider", ok, message, None if ok else fix, "sync-newsletter")
+            )
     return findings
 
 

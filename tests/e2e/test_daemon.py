@@ -368,3 +368,41 @@ async def test_migrate_and_doctor(empty_database: str, tmp_path: Path) -> None:
             "('lamplighter', 'pg_catalog', 'information_schema')"
         )
     assert outside == 0
+
+
+async def test_definitions_are_explained(database: str, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(
+        'jobs: {compute-funnels: {cron: "@daily", params: {lookback_days: 3}}}\n'
+    )
+    async with connect(database) as connection:
+        await connection.execute(
+            "INSERT INTO newsletter_subscribers (email) VALUES ('a@example.com');"
+            "INSERT INTO newsletter_segments (name, slug, criteria)"
+            " VALUES ('All', 'all', '{\"status\": \"active\"}'),"
+            " ('Torn', 'torn', '{\"email\": {\"$regex\": \"x\"}}');"
+            "INSERT INTO analytics_funnels (name, slug, steps)"
+            ' VALUES (\'F\', \'f\', \'[{"event": "a"}, {"event": "b"}]\');'
+            "INSERT INTO analytics_cohorts (name, slug) VALUES ('C', 'c');"
+        )
+
+        async def explain(what: str, slug: str, *options: str) -> Any:
+            words = (what, "explain", slug, *options)
+            return await command(*words, cwd=tmp_path, DATABASE_URL=database)
+
+        told = json.loads((await explain("segment", "all", "--json")).out)
+        assert told["counts"] == {"members": 0, "wouldJoin": 1, "wouldLeave": 0}
+        assert "active" in told["values"]
+        assert "newsletter_subscribers" in told["sql"]
+        plain = await explain("funnel", "f")
+        assert plain.code == 0, plain.err
+        assert "analytics_events" in plain.out
+        assert "$1" in plain.out
+        told = json.loads((await explain("funnel", "f", "--json")).out)
+        since, until = (datetime.fromisoformat(v) for v in told["values"] if str(v)[:2] == "20")
+        assert (until - since).days == 3
+        assert json.loads((await explain("cohort", "c", "--json")).out)["counts"]["size"] == 0
+        torn = await explain("segment", "torn")
+        assert (torn.code, "Traceback" in torn.err) == (1, False)
+        assert "email.$regex" in torn.err
+        assert (await explain("cohort", "nobody")).code == 1
+        assert await connection.fetchval("SELECT count(*) FROM newsletter_segment_members") == 0

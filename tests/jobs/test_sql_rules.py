@@ -12,6 +12,7 @@ import pytest
 
 import jobs
 from jobs.analytics.events import EVENTS, OPTIONAL
+from jobs.analytics.rollups import ROLLUPS
 from scheduler.sql import load_sql
 
 ROOT = Path(jobs.__file__).parent
@@ -29,7 +30,8 @@ IDENTIFIERS: dict[str, dict[str, str | None]] = {
 ABSENT_IN_B = {
     *("analytics_daily", "analytics_hourly", "analytics_funnels", "analytics_funnel_progress"),
     *("analytics_cohorts", "newsletter_subscribers", "newsletter_segments", "email_events"),
-    *("newsletter_segment_members",),
+    *("newsletter_segment_members", "newsletter_sequences", "newsletter_sequence_steps"),
+    *("newsletter_sequence_enrollments", "newsletter_sync_log"),
 }
 CLOCKS = re.compile(
     r"\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\s*\("
@@ -44,7 +46,9 @@ def named(file: Path) -> str:
 
 
 def queries(file: Path, variant: str) -> Iterator[tuple[str, str]]:
-    shared = () if file == EVENTS else (EVENTS,)
+    shared = [] if file == EVENTS else [EVENTS]
+    if file.name.startswith("aggregate_"):
+        shared.append(ROLLUPS)
     loaded: Any = load_sql(str(file), *shared, **IDENTIFIERS[variant])
     for name in loaded.available_queries:
         if not name.endswith("_cursor"):

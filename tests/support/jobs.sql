@@ -97,7 +97,24 @@ SELECT gen_random_uuid(), 'page_view', 'user', at FROM unnest(:times ::timestamp
 SELECT {events_time} AS at FROM analytics_events ORDER BY 1;
 
 -- name: roll_up!
+-- As aggregate-analytics leaves it behind.
+WITH days AS (
+    INSERT INTO analytics_daily (date) SELECT day FROM unnest(:days ::date[]) day RETURNING date
+)
+INSERT INTO lamplighter.watermarks AS w (job, at)
+SELECT 'aggregate-analytics', max(date) + interval '1 day' FROM days
+ON CONFLICT (job, key) DO UPDATE SET at = greatest(w.at, excluded.at);
+
+-- name: store_days!
+-- As somebody else writes them.
 INSERT INTO analytics_daily (date) SELECT day FROM unnest(:days ::date[]) day;
+
+-- name: watermarks
+SELECT job, key, at FROM lamplighter.watermarks ORDER BY job, key;
+
+-- name: set_watermark!
+INSERT INTO lamplighter.watermarks (job, key, at) VALUES (:job, :key, :at)
+ON CONFLICT (job, key) DO UPDATE SET at = excluded.at;
 
 -- name: add_runs!
 INSERT INTO lamplighter.runs

@@ -45,6 +45,7 @@ STEPS = (
     "todos",
     "analytics_hourly",
     "analytics_daily",
+    "remember_rollups",
 )
 
 

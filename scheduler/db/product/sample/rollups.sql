@@ -1,5 +1,6 @@
 -- The days and hours that have been rolled up already: all but the last two whole days, counted
--- from the rows as they were laid. Days and hours are of UTC.
+-- from the rows as they were laid, by the formulas of the jobs that go on from there. Days and hours
+-- are of UTC.
 
 -- name: analytics_hourly()!
 INSERT INTO analytics_hourly
@@ -18,8 +19,7 @@ LEFT JOIN (
         count(*) FILTER (WHERE event_type IN ('api_request', 'api_error')) AS api_requests,
         count(*) FILTER (WHERE event_type = 'generation_completed') AS generations,
         count(*) FILTER (WHERE event_type = 'api_error') AS api_errors,
-        round(avg((metadata ->> 'response_time_ms')::float8)
-            FILTER (WHERE event_category = 'system'))::int AS avg_response_time_ms
+        round(avg((metadata ->> 'response_time_ms')::numeric))::int AS avg_response_time_ms
     FROM analytics_events GROUP BY 1
 ) AS e USING (hour)
 LEFT JOIN (
@@ -51,9 +51,8 @@ WITH totals AS (
         count(*) FILTER (WHERE event_type = 'warning_issued') AS warnings_issued,
         count(*) FILTER (WHERE event_type IN ('api_request', 'api_error')) AS api_requests,
         count(*) FILTER (WHERE event_type = 'api_error') AS api_errors,
-        round(avg((metadata ->> 'response_time_ms')::float8)
-            FILTER (WHERE event_category = 'system'))::int AS avg_response_time_ms,
-        avg((metadata ->> 'confidence')::float8)
+        round(avg((metadata ->> 'response_time_ms')::numeric))::int AS avg_response_time_ms,
+        avg((metadata ->> 'confidence')::numeric)
             FILTER (WHERE event_type = 'generation_completed') AS avg_confidence_score
     FROM analytics_events GROUP BY 1
 ), seen AS MATERIALIZED (
@@ -67,31 +66,50 @@ WITH totals AS (
         count(DISTINCT coalesce(user_id::text, session_id) COLLATE "C") AS unique_visitors,
         sum(page_views) AS page_views
     FROM seen LEFT JOIN app_users AS u ON u.id = user_id GROUP BY 1
+), alone AS (
+    -- Without a session's id, silence of 30 minutes is what ends one; a lone event is none.
+    SELECT date, user_id, at, is_page_view,
+        count(*) FILTER (WHERE begins) OVER (PARTITION BY date, user_id ORDER BY at) AS number
+    FROM (
+        SELECT "timestamp"::date AS date, user_id, "timestamp" AS at,
+            event_type = 'page_view' AS is_page_view,
+            "timestamp" - lag("timestamp") OVER (
+                PARTITION BY "timestamp"::date, user_id ORDER BY "timestamp"
+            ) < interval '30 minutes' IS NOT TRUE AS begins
+        FROM analytics_events WHERE session_id IS NULL AND user_id IS NOT NULL
+    ) AS a
 ), sessions AS (
-    SELECT date, avg(extract(epoch FROM last_at - first_at)::float8) AS seconds,
+    SELECT date, extract(epoch FROM avg(last_at - first_at)) AS seconds,
         100.0 * count(*) FILTER (WHERE page_views = 1) / count(*) AS bounce_rate
     FROM (
         SELECT date, min(first_at) AS first_at, max(last_at) AS last_at,
             sum(page_views) AS page_views
         FROM seen WHERE session_id IS NOT NULL GROUP BY date, session_id COLLATE "C"
+        UNION ALL
+        SELECT date, min(at), max(at), count(*) FILTER (WHERE is_page_view)
+        FROM alone GROUP BY date, user_id, number
+        HAVING count(*) > 1 OR bool_or(is_page_view)
     ) AS s GROUP BY 1
 ), top_events AS (
     SELECT date, jsonb_agg(jsonb_build_object('event', event_type, 'count', count)
-        ORDER BY count DESC, event_type) AS top_events
+        ORDER BY count DESC, event_type COLLATE "C") AS top_events
     FROM (
         SELECT "timestamp"::date AS date, event_type, count(*) AS count,
             row_number() OVER (
-                PARTITION BY "timestamp"::date ORDER BY count(*) DESC, event_type) AS place
+                PARTITION BY "timestamp"::date ORDER BY count(*) DESC, event_type COLLATE "C"
+            ) AS place
         FROM analytics_events GROUP BY 1, 2
     ) AS t WHERE place <= 10 GROUP BY 1
 ), top_pages AS (
     SELECT date, jsonb_agg(jsonb_build_object('page', page_url, 'count', count)
-        ORDER BY count DESC, page_url) AS top_pages
+        ORDER BY count DESC, page_url COLLATE "C") AS top_pages
     FROM (
         SELECT "timestamp"::date AS date, page_url, count(*) AS count,
             row_number() OVER (
-                PARTITION BY "timestamp"::date ORDER BY count(*) DESC, page_url) AS place
-        FROM analytics_events WHERE event_type = 'page_view' GROUP BY 1, 2
+                PARTITION BY "timestamp"::date ORDER BY count(*) DESC, page_url COLLATE "C"
+            ) AS place
+        FROM analytics_events WHERE event_type = 'page_view' AND page_url IS NOT NULL
+        GROUP BY 1, 2
     ) AS t WHERE place <= 10 GROUP BY 1
 ), joined AS (
     SELECT created_at::date AS date, count(*) AS new_users FROM app_users GROUP BY 1
@@ -102,26 +120,42 @@ WITH totals AS (
     SELECT created_at::date AS date,
         count(*) FILTER (WHERE action = 'created' AND reason IS DISTINCT FROM 'trial')
             AS new_subscriptions,
-        count(*) FILTER (WHERE action = 'canceled') AS churned_subscriptions,
+        count(*) FILTER (WHERE action = 'canceled' OR (action = 'expired' AND NOT had_canceled))
+            AS churned_subscriptions,
         count(*) FILTER (WHERE action = 'upgraded') AS upgrades,
         count(*) FILTER (WHERE action = 'downgraded') AS downgrades
-    FROM subscription_history GROUP BY 1
+    FROM (
+        SELECT created_at, action, reason,
+            max(created_at) FILTER (WHERE action = 'canceled') OVER person
+                >= max(created_at) FILTER (WHERE action = 'created') OVER person AS had_canceled
+        FROM subscription_history
+        WINDOW person AS (PARTITION BY user_id ORDER BY created_at)
+    ) AS h
+    GROUP BY 1
 ), invoices AS (
-    SELECT paid_at::date AS date, period_end::date AS end_date, amount_cents,
-        CASE WHEN period_end - period_start >= interval '300 days' THEN amount_cents / 12
-            ELSE amount_cents END AS monthly_cents, tier
+    SELECT DISTINCT ON (i.id) i.paid_at::date AS date,
+        (i.period_end - interval '1 microsecond')::date AS end_date, i.amount_cents,
+        CASE WHEN i.period_end - i.period_start >= interval '300 days'
+            THEN i.amount_cents ELSE i.amount_cents * 12 END AS yearly_cents,
+        coalesce(h.to_tier, u.subscription_tier, 'free') AS tier
     FROM invoice_cache AS i
-    JOIN subscription_plans ON amount_cents IN (price_monthly_cents, price_yearly_cents)
-    WHERE i.status = 'paid' AND currency = 'usd'
+    JOIN app_users AS u ON u.id = i.user_id
+    LEFT JOIN subscription_history AS h ON h.user_id = i.user_id
+        AND (h.stripe_invoice_id = i.stripe_invoice_id
+            OR h.created_at <= i.paid_at + interval '1 hour')
+    WHERE i.status = 'paid' AND i.currency = 'usd'
+    ORDER BY i.id, h.stripe_invoice_id IS NOT DISTINCT FROM i.stripe_invoice_id DESC,
+        h.created_at DESC, h.id DESC
 ), revenue AS (
     SELECT date, sum(cents) AS revenue_cents, jsonb_object_agg(tier, cents) AS revenue_by_tier
     FROM (SELECT date, tier, sum(amount_cents) AS cents FROM invoices GROUP BY 1, 2) AS r
     GROUP BY 1
 ), mrr AS (
-    -- What is paid for goes on until its period ends: a running sum of what began and what ended.
-    SELECT date, sum(sum(change)) OVER (ORDER BY date) AS mrr_cents
-    FROM (SELECT date, monthly_cents AS change FROM invoices
-          UNION ALL SELECT end_date, -monthly_cents FROM invoices
+    -- What is paid for goes on until its period ends, and one invoice follows the other: a running
+    -- sum of what began and what ended.
+    SELECT date, round(sum(sum(change)) OVER (ORDER BY date) / 12.0) AS mrr_cents
+    FROM (SELECT date, yearly_cents AS change FROM invoices
+          UNION ALL SELECT end_date, -yearly_cents FROM invoices
           UNION ALL SELECT first_day + day, 0 FROM demo, generate_series(0, 90) AS day) AS c
     GROUP BY 1
 ), readers AS (
@@ -149,7 +183,8 @@ SELECT date, coalesce(new_users, 0), coalesce(active_users, 0), coalesce(returni
     coalesce(page_views, 0), round(seconds)::int, bounce_rate, coalesce(newsletter_signups, 0),
     coalesce(newsletter_unsubscribes, 0), coalesce(email_sent, 0), coalesce(email_opened, 0),
     coalesce(email_clicked, 0),
-    least(999, 100.0 * coalesce(new_subscriptions, 0) / nullif(new_users, 0)),
+    CASE WHEN new_users > 0
+        THEN least(999.99, 100.0 * coalesce(new_subscriptions, 0) / new_users) END,
     coalesce(revenue_by_tier, '{}'), coalesce(top_events, '[]'), coalesce(top_pages, '[]')
 FROM (SELECT first_day + day AS date FROM demo, generate_series(0, 87) AS day) AS days
 LEFT JOIN totals USING (date)
@@ -165,3 +200,28 @@ LEFT JOIN mrr USING (date)
 LEFT JOIN readers USING (date)
 LEFT JOIN mail USING (date)
 ORDER BY date;
+
+-- name: remember_rollups()#
+-- So that the jobs go on from there. A database without our schema has no jobs.
+DO $$
+BEGIN
+    IF to_regclass('lamplighter.rollups') IS NULL THEN
+        RETURN;
+    END IF;
+    INSERT INTO lamplighter.rollups (rollup, starts_at, ends_at, events, written_at)
+    SELECT 'hourly', hour, hour + interval '1 hour', coalesce(events, 0), computed_at
+    FROM analytics_hourly
+    LEFT JOIN (
+        SELECT date_trunc('hour', "timestamp") AS hour, count(*) AS events
+        FROM analytics_events GROUP BY 1
+    ) AS e USING (hour)
+    UNION ALL
+    SELECT 'daily', date::timestamptz, date + interval '1 day', coalesce(events, 0), computed_at
+    FROM analytics_daily
+    LEFT JOIN (
+        SELECT "timestamp"::date AS date, count(*) AS events FROM analytics_events GROUP BY 1
+    ) AS e USING (date);
+    INSERT INTO lamplighter.watermarks (job, at)
+    SELECT job, (today - 2)::timestamptz
+    FROM demo, (VALUES ('aggregate-hourly'), ('aggregate-analytics')) AS jobs (job);
+END $$;

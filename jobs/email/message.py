@@ -1,0 +1,297 @@
+"""What leaves for a row of the queue: one message with safe headers, rendered if it is ours.
+
+A row of a sequence holds templates and variables, and gets a link to unsubscribe. A row of the
+product's own is rendered already and goes as it is. Nothing that anybody wrote can make a header.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from html import escape
+from typing import Any
+from uuid import UUID
+
+from jobs.email.plain_text import plain_text
+from jobs.email.rendering import Renderer, TemplateError
+from scheduler.errors import JobError
+
+NOBODY = "newsletter@localhost"
+"""The sender of rows that were queued without MAIL_FROM."""
+MOST_SUBJECT = 500
+MOST_NAME = 100
+MOST_RECIPIENTS = 100
+MOST_ATTACHED = 10 * 1024 * 1024
+"""Bytes of all attachments of a message."""
+
+PLAIN = SMTP.clone(cte_type="7bit")
+"""Every server takes it, also one that does not say what else it takes."""
+UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+"""Control characters, line ends of every kind, and what turns the direction of writing."""
+ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x20\x7f-\x9f]+@[^\s@<>()\[\]\\,;:\"]+\.?")
+LINK = re.compile(r"https?://[!-;=?-~]+", re.ASCII)
+TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}", re.ASCII)
+
+
+class MessageError(JobError):
+    """No message can be made of the row; the text says why, for whoever queued it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A row of `email_queue`."""
+
+    id: UUID
+    ours: bool
+    """Queued by a sequence."""
+    to_email: str
+    to_name: str | None
+    cc: Sequence[str]
+    bcc: Sequence[str]
+    from_email: str
+    from_name: str | None
+    reply_to: str | None
+    subject: str
+    html: str
+    text: str | None
+    template_id: UUID | None
+    variables: Mapping[str, object]
+    attachments: object
+    attempts: int
+    most_attempts: int
+    subscriber_id: UUID | None = None
+    sequence_id: UUID | None = None
+    step_id: UUID | None = None
+
+    @property
+    def domain(self) -> str:
+        return self.to_email.rpartition("@")[2].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What goes to the server: the envelope, and the message's bytes."""
+
+    id: UUID
+    message_id: str
+    sender: str
+    to: str
+    others: Sequence[str]
+    """cc and bcc."""
+    subject: str
+    data: bytes = field(repr=False)
+    international: bool
+    """Whether an address in it needs SMTPUTF8."""
+
+
+def message_id(queued: Queued) -> str:
+    """The same for a row whenever it is sent: who gets it twice sees it once."""
+    domain = queued.from_email.rpartition("@")[2].strip(" >").lower()
+    plain = re.fullmatch(r"[a-z0-9](?:[a-z0-9.-]{0,200}[a-z0-9])?", domain, re.ASCII)
+    return f"<{queued.id}@{domain if plain else 'localhost'}>"
+
+
+def compose(
+    queued: Queued,
+    renderer: Renderer,
+    *,
+    default_sender: str | None,
+    link: str | None,
+    suppressed: frozenset[str],
+    now: datetime,
+) -> Ready:
+    """The message of a row. `link` is where its reader unsubscribes, for rows of sequences.
+
+    Raises `MessageError`.
+    """
+    subject, html, text = queued.subject, queued.html, queued.text
+    if link is not None and not LINK.fullmatch(link):
+        raise MessageError("PUBLIC_URL holds what may not stand in a link")
+    if queued.ours:
+        variables = {**queued.variables, "unsubscribe_url": link}
+        subject = _render(renderer, "subject", subject, variables)
+        html = _render(renderer, "html_body", html, variables, html=True)
+        text = _render(renderer, "text_body", text, variables) if text else None
+    text = text or (plain_text(html) if html else "")
+    if link is not None:
+        html, text = _with_link(html, text, link)
+
+    sender = _sender(queued, default_sender)
+    to = _address(queued.to_email, queued.to_name, "to_email")
+    cc = [_address(email, None, "cc_emails") for email in queued.cc if _wanted(email, suppressed)]
+    bcc = [
+        _address(email, None, "bcc_emails") for email in queued.bcc if _wanted(email, suppressed)
+    ]
+    if len(cc) + len(bcc) >= MOST_RECIPIENTS:
+        raise MessageError(f"it has more than {MOST_RECIPIENTS} recipients")
+    everybody = [address.addr_spec for address in (sender, to, *cc, *bcc)]
+    international = not all(email.isascii() for email in everybody)
+
+    message = EmailMessage(policy=SMTPUTF8 if international else PLAIN)
+    message["From"] = sender
+    message["To"] = to
+    if cc:
+        message["Cc"] = cc
+    if queued.reply_to:
+        message["Reply-To"] = _address(queued.reply_to, None, "reply_to")
+    shown = one_line(subject, MOST_SUBJECT)
+    message["Subject"] = shown
+    message["Date"] = now
+    identity = message_id(queued)
+    message["Message-ID"] = identity
+    message.set_content(text)
+    if html:
+        message.add_alternative(html, subtype="html")
+    _attach(message, queued.attachments)
+
+    # Not through EmailMessage, which folds a long link into something that is none.
+    first = b""
+    if link is not None:
+        first = (
+            f"List-Unsubscribe: <{link}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+        ).encode("ascii")
+    return Ready(
+        id=queued.id,
+        message_id=identity,
+        sender=sender.addr_spec,
+        to=to.addr_spec,
+        others=[address.addr_spec for address in (*cc, *bcc)],
+        subject=shown,
+        data=first + message.as_bytes(),
+        international=international,
+    )
+
+
+def one_line(text: str, most: int) -> str:
+    """`text` without anything that ends a line or is not seen, and no longer than `most`."""
+    return " ".join(UNSEEN.sub(" ", text).split())[:most]
+
+
+def _render(
+    renderer: Renderer,
+    name: str,
+    source: str,
+    variables: Mapping[str, object],
+    *,
+    html: bool = False,
+) -> str:
+    try:
+        return renderer.render(source, variables, html=html)
+    except TemplateError as error:
+        raise MessageError(f"{name}: {error}") from error
+
+
+def _with_link(html: str, text: str, link: str) -> tuple[str, str]:
+    """Both parts with the link where the template shows none."""
+    shown = escape(link)
+    if html and shown not in html and link not in html:
+        line = f'<p style="font-size:12px;color:#666"><a href="{shown}">Unsubscribe</a></p>\n'
+        end = html.lower().rfind("</body")
+        # Lower case may be longer than what it was made of; then the end is the end.
+        end = end if end >= 0 and html[end : end + 6].lower() == "</body" else len(html)
+        html = html[:end] + line + html[end:]
+    if link not in text:
+        text = f"{text.rstrip()}\n\n--\nUnsubscribe: {link}\n"
+    return html, text
+
+
+def _sender(queued: Queued, default: str | None) -> Address:
+    if queued.from_email == NOBODY and default is not None:
+        return _with_name(default, queued.from_name, "MAIL_FROM")
+    return _with_name(queued.from_email, queued.from_name, "from_email")
+
+
+def _with_name(text: str, name: str | None, field_name: str) -> Address:
+    """`news@example.com`, or `News <news@example.com>`."""
+    before, bracket, email = text.strip().rpartition("<")
+    if not bracket or not email.endswith(">"):
+        return _address(text, name, field_name)
+    return _address(email[:-1], name or before.strip().strip('"'), field_name)
+
+
+def what_is_lacking(public_url: str | None, sender: str | None) -> list[str]:
+    """What the settings do not give that every message of a sequence has to have, in words."""
+    lacking = []
+    if not public_url:
+        lacking.append("PUBLIC_URL is set")
+    elif not LINK.fullmatch(public_url):
+        lacking.append("PUBLIC_URL is one of plain ASCII letters")
+    try:
+        if not sender:
+            lacking.append("MAIL_FROM is set")
+        else:
+            _with_name(sender, None, "MAIL_FROM")
+    except MessageError:
+        lacking.append("MAIL_FROM is an address")
+    return lacking
+
+
+def _wanted(email: str, suppressed: frozenset[str]) -> bool:
+    return email.strip().lower() not in suppressed
+
+
+def _address(email: str, name: str | None, field_name: str) -> Address:
+    """Raises `MessageError` for what is not one plain address."""
+    text = email.strip()
+    if not ADDRESS.fullmatch(text) or len(text) > 254:
+        raise MessageError(f"{field_name} is not an address: {one_line(email, 60)!r}")
+    user, _, domain = text.rpartition("@")
+    try:
+        if not domain.isascii():
+            domain = domain.encode("idna").decode("ascii")
+        return Address(one_line(name or "", MOST_NAME), user, domain)
+    except (UnicodeError, ValueError, IndexError) as error:
+        # The last is what the standard library raises for some that it cannot read.
+        raise MessageError(f"{field_name} is not an address: {one_line(email, 60)!r}") from error
+
+
+def _attach(message: EmailMessage, attachments: object) -> None:
+    """Add attachments as nodemailer's rows name them; only what the row itself holds.
+
+    Raises `MessageError` for a path or an address to fetch: nobody who can write a row may read
+    this machine's files or its network.
+    """
+    if not attachments:
+        return
+    if not isinstance(attachments, list):
+        raise MessageError("attachments is not a list")
+    size = 0
+    for n, attachment in enumerate(attachments):
+        if not isinstance(attachment, dict) or not isinstance(attachment.get("content"), str):
+            raise MessageError(
+                f"attachments[{n}] has no content as text; files and addresses are not fetched"
+            )
+        data = _content(attachment, n)
+        size += len(data)
+        if size > MOST_ATTACHED:
+            raise MessageError(f"its attachments are larger than {MOST_ATTACHED:,} bytes")
+        kind = str(attachment.get("contentType") or "application/octet-stream").lower()
+        kind = kind.partition(";")[0].strip()
+        if not TYPE.fullmatch(kind) or kind.startswith(("message/", "multipart/")):
+            raise MessageError(f"attachments[{n}].contentType is not one such as application/pdf")
+        main, _, sub = kind.partition("/")
+        name = one_line(str(attachment.get("filename") or f"attachment-{n + 1}"), MOST_NAME)
+        message.add_attachment(data, maintype=main, subtype=sub, filename=name)
+
+
+def _content(attachment: Mapping[str, Any], n: int) -> bytes:
+    content: str = attachment["content"]
+    match attachment.get("encoding"):
+        case "base64":
+            try:
+                return b64decode("".join(content.split()), validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise MessageError(f"attachments[{n}].content is no base64") from error
+        case None | "utf8" | "utf-8":
+            return content.encode()
+        case other:
+            raise MessageError(
+                f"attachments[{n}].encoding is base64 or utf-8, not {one_line(str(other), 30)!r}"
+            )

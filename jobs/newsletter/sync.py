@@ -1,0 +1,190 @@
+"""How is one provider kept in step? Pull what changed there, then send who left or changed here.
+
+The order is what keeps people from being subscribed again: statuses come first, from the very
+first sync on, and whoever has left there is left here before anything is sent. Every step is
+committed once it is done, and can be done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from jobs.newsletter.contacts import FIRST, Contacts, Due, Position
+from jobs.newsletter.lots import in_lots
+from jobs.newsletter.provider import Contact, Cursor, Outcome, Provider, ProviderError, is_address
+from scheduler.job import JobContext
+
+FULL_EVERY = timedelta(days=7) - timedelta(hours=1)
+"""A daily job that is a little early today still reconciles on its day of the week."""
+MOST_ERRORS = 50
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one sync did, for the answer and for `newsletter_sync_log`."""
+
+    full: bool = False
+    created: int = 0
+    updated: int = 0
+    left: int = 0
+    """Unsubscribed there, since they left here."""
+    deleted: int = 0
+    """Found to have been deleted there."""
+    failed: int = 0
+    pulled: int = 0
+    suppressed: int = 0
+    """Left here, since they left there."""
+    errors: list[JsonValue] = field(default_factory=list)
+    down: str | None = None
+    """Why the provider could not be worked with to the end."""
+
+    @property
+    def processed(self) -> int:
+        return self.created + self.updated + self.left + self.failed
+
+    @property
+    def status(self) -> str:
+        done = self.created + self.updated + self.left + self.pulled
+        if self.down is not None and not done:
+            return "failed"
+        return "completed" if self.down is None and not self.failed else "partial"
+
+    def count(self, outcomes: Sequence[Outcome]) -> None:
+        for outcome in outcomes:
+            match outcome.kind:
+                case "created":
+                    self.created += 1
+                case "updated":
+                    self.updated += 1
+                case "left":
+                    self.left += 1
+                case "gone":
+                    self.deleted += 1
+                case "refused" | "failed":
+                    message = outcome.message or outcome.kind
+                    self.fail({"email": outcome.email, "message": message})
+
+    def fail(self, error: dict[str, JsonValue]) -> None:
+        self.failed += 1
+        if len(self.errors) < MOST_ERRORS:
+            self.errors.append(error)
+
+    def stop(self, error: ProviderError) -> None:
+        self.down = str(error)
+        self.errors = [{"message": self.down}, *self.errors[: MOST_ERRORS - 1]]
+
+    def result(self) -> dict[str, JsonValue]:
+        return {
+            "success": self.status == "completed",
+            "processed": self.processed,
+            "created": self.created,
+            "updated": self.updated,
+            "unsubscribed": self.left,
+            "failed": self.failed,
+            "pulled": self.pulled,
+            "suppressed": self.suppressed,
+            "deleted": self.deleted,
+            "full": self.full,
+            "errors": self.errors,
+        }
+
+
+class Sync:
+    """One sync of one provider."""
+
+    def __init__(self, ctx: JobContext, provider: Provider) -> None:
+        self._ctx = ctx
+        self._provider = provider
+        self._contacts = Contacts(ctx, provider.name)
+        self.tally = Tally()
+
+    async def go(self, *, full: bool) -> Tally:
+        try:
+            position = await self._contacts.position(self._provider.audience)
+            self.tally.full = full or self._is_time(position)
+            cursor = await self._pull_first(position)
+            await self._send_departures()
+            await self._name_odd_groups()
+            await self._send_due()
+            if self._provider.echoes and self.tally.processed > self.tally.failed:
+                await self._pull(cursor, full=False)
+        except ProviderError as error:
+            self.tally.stop(error)
+            self._ctx.log.warning("provider_down", provider=self._provider.name, error=str(error))
+        return self.tally
+
+    def _is_time(self, position: Position) -> bool:
+        if position.full_begun_at is not None or position.full_at is None:
+            return True
+        return self._ctx.now() - position.full_at >= FULL_EVERY
+
+    async def _pull_first(self, position: Position) -> Cursor | None:
+        """Read what changed, or everything; a reconcile that was cut off goes on where it was."""
+        cursor, begun = position.cursor, position.full_begun_at
+        if self.tally.full and begun is None:
+            await self._contacts.begin_full()
+            cursor, begun = None, self._ctx.now()
+        cursor = await self._pull(cursor, full=self.tally.full)
+        if begun is not None:
+            self.tally.deleted += await self._contacts.end_full(begun)
+        return cursor
+
+    async def _pull(self, cursor: Cursor | None, *, full: bool) -> Cursor | None:
+        more = True
+        while more:
+            page = await self._provider.changes(cursor, full=full)
+            self.tally.suppressed += await self._contacts.keep_page(page, full=full)
+            self.tally.pulled += len(page.contacts)
+            cursor, more = page.cursor, page.more
+            self._progress()
+        return cursor
+
+    async def _name_odd_groups(self) -> None:
+        for slug in await self._contacts.odd_groups():
+            message = (
+                f"the segment's id at {self._provider.label} is none: letters, digits, - and _"
+            )
+            self._ctx.log.warning("odd_group", provider=self._provider.name, segment=slug)
+            self.tally.fail({"segment": slug, "message": message})
+
+    async def _send_departures(self) -> None:
+        after = ""
+        while leaving := await self._contacts.leaving(after, self._provider.lot):
+            after = leaving[-1].email
+            outcomes = await self._provider.leave(leaving)
+            await self._contacts.keep_left(outcomes)
+            self._count(leaving, outcomes)
+
+    async def _send_due(self) -> None:
+        after: UUID | None = FIRST
+        while after is not None:
+            due, after = await self._contacts.due(after, full=self.tally.full)
+            # Of two rows with one address, the first is the one that is sent from now on.
+            one_each = list({one.contact.email: one for one in reversed(due)}.values())[::-1]
+            for lot in in_lots(one_each, self._provider.lot):
+                sendable = [one.contact for one in lot if is_address(one.contact.email)]
+                outcomes = await self._provider.push(sendable) if sendable else []
+                outcomes = [*outcomes, *_no_addresses(lot)]
+                self.tally.suppressed += await self._contacts.keep_pushed(lot, outcomes)
+                self._count([one.contact for one in lot], outcomes)
+
+    def _count(self, contacts: Sequence[Contact], outcomes: Sequence[Outcome]) -> None:
+        self.tally.count(outcomes)
+        self._progress()
+        self._ctx.log.debug("lot_sent", provider=self._provider.name, contacts=len(contacts))
+
+    def _progress(self) -> None:
+        self._ctx.progress(self.tally.pulled + self.tally.processed, None)
+
+
+def _no_addresses(due: Sequence[Due]) -> list[Outcome]:
+    return [
+        Outcome(one.contact.email, "refused", message="is no e-mail address")
+        for one in due
+        if not is_address(one.contact.email)
+    ]
