@@ -38,6 +38,7 @@ CREATE TABLE lamplighter.github_commits (
     additions int,                                        -- of a merge, those of its pull request
     deletions int,
     files text[],
+    walk int NOT NULL DEFAULT 0,                          -- which reading of the branch brought it
     PRIMARY KEY (project_id, sha)
 );
 CREATE INDEX github_commits_time ON lamplighter.github_commits (project_id, committed_at);
