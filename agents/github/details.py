@@ -1,4 +1,4 @@
-"""What a pull request's own pages tell: its reviews, when it became ready, who merged it, its files.
+"""What a pull request's own pages tell: reviews, when it became ready, who merged it, its files.
 
 Its timeline has the first three in one request. Files are asked for again only after a push.
 """

@@ -1,4 +1,4 @@
-"""The README and what is under docs/, as the head has them; asked for again only where hashes differ."""
+"""The README and what is under docs/, as the head has them; read again where hashes differ."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Which issues are no longer there? GitHub does not list what was deleted or transferred.
 
-The repository tells how many are open. Where fewer are than we hold, the list of the open ones is read,
-and those that it lacks are asked for one by one. A closed issue that is deleted later is not noticed.
+The repository tells how many are open. Where fewer are than we hold, the list of the open ones is
+read, and those that it lacks are asked for one by one. A closed issue that is deleted later is not
+noticed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When may a token make its next request? What GitHub's limits say, and nothing of how they are sent.
+"""When may a token make its next request? What GitHub's limits say.
 
 Seconds are of the monotonic clock. GitHub's own clock (its `Date`) tells how far away a reset is.
 """

@@ -75,6 +75,7 @@ async def read_comments(r: Reading, name: str, path: str, kind: str) -> None:
 
     at = r.cursors.setdefault(name, {"since": r.since, "page": 1, "due": True})
     if not at["due"]:
+        r.asked.add(_since_url(f"{r.at}/{path}", "", at))
         return
     await _walk(r, name, f"{r.at}/{path}", "", put)
     r.cursors[name]["due"] = False
@@ -88,8 +89,7 @@ async def _walk(
     at = r.cursors.setdefault(name, {"since": r.since, "page": 1})
     for _ in r.pages(name):
         since, number = at["since"], at["page"]
-        url = f"{path}?{query}sort=updated&direction=asc&per_page={SIZE}&since={since}"
-        url += f"&page={number}" if number > 1 else ""
+        url = _since_url(path, query, at)
         answer = await r.get(url, conditional=until is None)
         if answer.unchanged:
             return
@@ -105,6 +105,11 @@ async def _walk(
             await put(page, items)
         if over:
             return
+
+
+def _since_url(path: str, query: str, at: dict[str, Any]) -> str:
+    url = f"{path}?{query}sort=updated&direction=asc&per_page={SIZE}&since={at['since']}"
+    return f"{url}&page={at['page']}" if at["page"] > 1 else url
 
 
 async def read_pulls(r: Reading) -> None:
