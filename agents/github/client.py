@@ -102,6 +102,7 @@ class Pace:
     """Of the run's time."""
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     backoff: float = BACKOFF
+    tries: int = TRIES
     silence: float = SILENCE
 
 
@@ -208,7 +209,7 @@ class GitHubClient:
     ) -> tuple[int, dict[str, str], bytes]:
         """One request with all its tries. Raises `GitHubError`."""
         failures = limited = 0
-        tries = TRIES if method == "GET" else 1
+        tries = self.pace.tries if method == "GET" else 1
         while True:
             if self.pace.seconds_left() < MARGIN:
                 raise SpentError("this run's time is nearly over")

@@ -10,6 +10,7 @@ from scheduler.db.catalog import Catalog, missing
 from scheduler.db.database import Database
 from scheduler.db.migrations import pending
 from scheduler.errors import DatabaseAwayError, LamplighterError, SettingsError
+from scheduler.now import clock_with
 from scheduler.running.registry import JobType
 from scheduler.settings import Settings, check_exposure, load_settings
 from scheduler.sql import load_sql
@@ -61,7 +62,18 @@ async def examine() -> list[Finding]:
             for problem in error.problems
         )
     findings.extend(await _database(settings, jobs))
+    findings.append(await _github(settings))
     return findings
+
+
+async def _github(settings: Settings) -> Finding:
+    import structlog
+
+    from agents.github.probe import probe
+
+    log = structlog.stdlib.get_logger("lamplighter.doctor")
+    found = await probe(settings.services.github, log, clock_with(settings.offset))
+    return Finding("github", found.ok, found.message, found.fix)
 
 
 async def _database(settings: Settings, jobs: Mapping[str, JobType]) -> list[Finding]:

@@ -108,10 +108,13 @@ class GitHubDouble:
         fate = self.misfortune(request)
         if fate is not None:
             return await self._fail(request, fate)
-        if request.path.startswith("/app/") or request.path.endswith("/installation"):
+        if request.path.startswith("/app") or request.path.endswith("/installation"):
             return self._app(request, token)
         if token not in self.tokens:
             return web.json_response({"message": "Bad credentials"}, status=401)
+        if request.path == "/rate_limit":
+            core = {"limit": self.limit, "remaining": self.limit - self._used[token]}
+            return web.json_response({"resources": {"core": core}})
         if self._used[token] >= self.limit:
             return web.json_response(
                 {"message": "API rate limit exceeded for user ID 1."},
@@ -238,6 +241,8 @@ class GitHubDouble:
             jwt.decode(token, self.app_key or "", algorithms=["RS256"], issuer="12345")
         except jwt.PyJWTError:
             return web.json_response({"message": "A JSON web token is needed"}, status=401)
+        if request.path == "/app":
+            return web.json_response({"id": 1, "slug": "lamplighter"})
         if request.path.endswith("/installation"):
             return web.json_response({**EXAMPLES["installation"], "id": 77})
         if request.path != "/app/installations/77/access_tokens":
