@@ -100,6 +100,7 @@ class Pace:
     """Seconds that a limit may hold this run up."""
     seconds_left: Callable[[], float] = lambda: math.inf
     """Of the run's time."""
+    clock: Callable[[], float] = monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     backoff: float = BACKOFF
     tries: int = TRIES
@@ -217,7 +218,7 @@ class GitHubClient:
             limits = self.limits.setdefault(credential.hash, Limits())
             await self._wait_for(limits)
             async with self._room:
-                if limits.free_at > monotonic():
+                if limits.free_at > self.pace.clock():
                     continue  # another request has met the limit meanwhile
                 budget.spend()
                 try:
@@ -227,7 +228,7 @@ class GitHubClient:
                     why = type(error).__name__
                 else:
                     why = f"status {status}"
-                    if limits.note(status, headers, body, monotonic()):
+                    if limits.note(status, headers, body, self.pace.clock()):
                         limited += 1
                         if limited >= LIMIT_TRIES:
                             raise LimitedError("GitHub keeps refusing requests of this token")
@@ -311,7 +312,7 @@ class GitHubClient:
         return f"{path}?{parts.query}" if parts.query else path
 
     async def _wait_for(self, limits: Limits) -> None:
-        wait = limits.free_at - monotonic()
+        wait = limits.free_at - self.pace.clock()
         if wait <= 0:
             return
         if wait > self.pace.most_wait:

@@ -45,7 +45,8 @@ class Limits:
             status == 403 and (spent or "retry-after" in headers or speaks_of_limit(body))
         )
         if limited and not spent:
-            wait = seconds_to_retry(headers) or AT_LEAST * 2 ** min(self.refused, 6)
+            told = seconds_to_retry(headers)
+            wait = AT_LEAST * 2 ** min(self.refused, 6) if told is None else told
             self.refused += 1
         elif quota is not None and spent:
             # Whoever asks on is refused, and may be shut out.

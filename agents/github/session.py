@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from time import monotonic
 
 from agents.github.client import GitHubClient, Pace
 from agents.github.limits import AT_MOST, Limits
@@ -34,7 +33,7 @@ async def github_session(ctx: JobContext, pace: Pace) -> AsyncIterator[Session]:
         async with ctx.db.transaction() as connection:
             async for row in sql.spent_quota(connection, now=ctx.now()):
                 wait = (row["reset_at"] - ctx.now()).total_seconds()
-                client.limits[row["token_hash"]] = Limits(monotonic() + min(wait, AT_MOST))
+                client.limits[row["token_hash"]] = Limits(pace.clock() + min(wait, AT_MOST))
         yield Session(client, Tokens(github, client, ctx.now))
         await _keep(ctx, client)
 
@@ -42,7 +41,7 @@ async def github_session(ctx: JobContext, pace: Pace) -> AsyncIterator[Session]:
 async def _keep(ctx: JobContext, client: GitHubClient) -> None:
     """The quota that was seen last, and whether it holds up the work."""
     now = ctx.now()
-    held = [limits.free_at - monotonic() for limits in client.limits.values()]
+    held = [limits.free_at - client.pace.clock() for limits in client.limits.values()]
     wait = max(held, default=0.0)
     async with ctx.db.transaction() as connection:
         for token_hash, limits in sorted(client.limits.items()):
