@@ -33,7 +33,7 @@ async def find_gone(r: Reading) -> None:
     url: str | None = f"{r.at}/issues?state=open&sort=created&direction=asc&per_page={SIZE}"
     for _ in range(MOST_PAGES):
         answer = await r.get(str(url))
-        listed.update(int(item["number"]) for item in items_of(answer.data))
+        listed.update(row["number"] for row in parsed("issues", rows.issue, items_of(answer.data)))
         url = answer.next
         if url is None:
             break

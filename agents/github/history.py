@@ -45,6 +45,8 @@ async def read_commits(r: Reading) -> None:
                 # Pushed away while the walk was under way: from the new head, all over.
                 del at["walk"]
                 r.etags.clear()
+                async with r.page() as page:
+                    await page.put(sql.forget_walk, walk=walk["number"])
                 continue
         async with r.page(url, answer) as page:
             over = await _put(r, page, walk, items_of(answer.data), last=answer.next is None)

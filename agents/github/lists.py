@@ -8,6 +8,7 @@ it has not changed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -22,6 +23,7 @@ SIZE = 100
 MOST_PAGES = 10
 """Of lists that are read as a whole: 1,000 releases, milestones, labels."""
 BEGINNING = "1970-01-01T00:00:00Z"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
 async def read_issues(r: Reading) -> None:
@@ -44,7 +46,7 @@ async def read_open(r: Reading) -> None:
     """Once: what is still open and has not changed for longer than the data goes back."""
 
     async def put(page: Page, items: list[Any]) -> None:
-        old = [item for item in items if item["updated_at"] < at["until"]]
+        old = [item for item in items if changed_at(item) < at["until"]]
         issues = parsed("issues", rows.issue, [i for i in old if "pull_request" not in i])
         pulls = parsed("issues", rows.pull, [i for i in old if "pull_request" in i])
         await page.put(sql.put_issues, rows=issues)
@@ -94,7 +96,7 @@ async def _walk(
         if answer.unchanged:
             return
         items = items_of(answer.data)
-        last = str(items[-1]["updated_at"]) if items else since
+        last = changed_at(items[-1]) if items else since
         over = answer.next is None or (until is not None and last >= until)
         if not over:
             at["since"] = max(last, since)
@@ -126,7 +128,7 @@ async def read_pulls(r: Reading) -> None:
             return
         items = items_of(answer.data)
         top = at["walk"]["top"] if "walk" in at else _latest(items, at["mark"])
-        fresh = [item for item in items if item["updated_at"] >= at["mark"]]
+        fresh = [item for item in items if changed_at(item) >= at["mark"]]
         over = answer.next is None or len(fresh) < len(items)
         if over:
             at.pop("walk", None)
@@ -188,4 +190,12 @@ def items_of(data: Any) -> list[Any]:
 
 
 def _latest(items: list[Any], otherwise: str) -> str:
-    return max([otherwise, *(str(item["updated_at"]) for item in items)])
+    return max([otherwise, *map(changed_at, items)])
+
+
+def changed_at(item: dict[str, Any]) -> str:
+    """As GitHub writes it: of one length and zone, so that texts compare as times do."""
+    found = item.get("updated_at")
+    if not isinstance(found, str) or not TIME.fullmatch(found):
+        raise GitHubError("GitHub's list says no time of change")
+    return found

@@ -205,6 +205,13 @@ SELECT count(*) FROM kept;
 SELECT sha, walk < :walk ::int AS before FROM lamplighter.github_commits
 WHERE project_id = :project_id AND sha = ANY (:shas ::text[]);
 
+-- name: forget_walk$
+WITH gone AS (
+    DELETE FROM lamplighter.github_commits WHERE project_id = :project_id AND walk = :walk
+    RETURNING 1
+)
+SELECT count(*) FROM gone;
+
 -- name: put_comments$
 WITH kept AS (
     INSERT INTO lamplighter.github_comments AS t (

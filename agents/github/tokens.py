@@ -164,4 +164,7 @@ class Tokens:
             if error.status == 404:
                 raise TokenError("the GitHub App is not installed for this repository") from None
             raise
-        return int(answer.data["id"])
+        try:
+            return int(answer.data["id"])
+        except (KeyError, TypeError, ValueError):
+            raise GitHubError("GitHub's answer names no installation of the App") from None

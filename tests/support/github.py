@@ -86,6 +86,23 @@ class GitHubDouble:
     def statuses(self) -> Counter[int]:
         return Counter(one.status for one in self.asked)
 
+    def least(self, made: Repository, *, commit_details: int) -> int:
+        """Requests without which all of it cannot be read: full pages, and two a pull request."""
+        pulls = sum(item.is_pull for item in made.items.values())
+        lists = (
+            len(made.items),
+            pulls,
+            len(made.comments),
+            len(made.review_comments),
+            len(made.releases),
+            len(made.milestones),
+            len(made.labels),
+            len(made.walk(made.head or "")),
+        )
+        of_lists = sum(max((size + 99) // 100, 1) for size in lists)
+        trees_and_blobs = 2 + sum(not path.endswith(".py") for path in made.files)
+        return 1 + of_lists + 2 * pulls + commit_details + trees_and_blobs
+
     def forget(self) -> None:
         self.asked.clear()
         self._used.clear()

@@ -376,9 +376,10 @@ def large(
     until: datetime,
     seed: int = 1,
     days: int = 80,
+    pulls_every: int = 10,
     id: int = 1296269,  # noqa: A002 - as GitHub has it
 ) -> Repository:
-    """Issues, of which each tenth is a pull request, and a history with merges."""
+    """Issues, of which each tenth or so is a pull request, and a history with merges."""
     random_of = random.Random(seed)
     made = Repository(full_name, id)
     begin = until - timedelta(days=days)
@@ -403,7 +404,7 @@ def large(
         item = Item(number, created, updated, title=f"Thing {number}", login=PEOPLE[number % 5])
         if number % 3 == 0:
             item.closed = updated
-        if number % 10 == 0:
+        if number % pulls_every == 0:
             item.is_pull = True
             item.head_sha = sha_of(f"head {number}")
             item.events = [review(number * 10, created + timedelta(hours=1), PEOPLE[number % 4])]

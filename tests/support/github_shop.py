@@ -11,6 +11,11 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from agents.github.client import Pace
+from agents.github.errors import GitHubError
+from agents.github.session import github_session
+from agents.github.store import Bounds, Project
+from agents.github.sync import sync_project
 from jobs.orchestration import github_sync
 from scheduler.job import Done, JobContext, Outcome
 from scheduler.services import GitHub, Services
@@ -72,6 +77,24 @@ class Shop:
         outcome = await self.run(**params)
         assert isinstance(outcome, Done), outcome
         return outcome.data
+
+    async def run_impatient(self, project: UUID, **params: Any) -> str:
+        """One sync that tries nothing twice: `complete`, or how it ended before."""
+        bounds = github_sync.GitHubSync.model_validate(params)
+        ctx = self.context()
+        async with github_session(ctx, Pace(tries=1)) as session:
+            [row] = await self.product.pool.fetch("SELECT * FROM projects WHERE id = $1", project)
+            try:
+                done = await sync_project(
+                    ctx,
+                    session.client,
+                    session.tokens,
+                    Project(project, row["github_repo"]),
+                    Bounds(requests=bounds.max_requests, pages=bounds.max_pages),
+                )
+            except GitHubError as error:
+                return str(error)
+        return done.paused or "complete"
 
     async def until_complete(self, most: int = 100, **params: Any) -> int:
         """Sync until nothing is left for later; how many runs it took."""
