@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from bench import fires, funnels, livez, reset, start
+from bench import fires, funnels, github, livez, reset, start
 from bench.bed import Bed
 from bench.report import Result, print_results
 from scheduler.db.embedded import EmbeddedServer
@@ -28,6 +28,7 @@ MEASURES = {
     "livez": livez.measure,
     "reset": reset.measure,
     "funnels": funnels.measure,
+    "github": github.measure,
 }
 
 
