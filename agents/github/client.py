@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from time import monotonic
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Self
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
@@ -30,6 +28,7 @@ from agents.github.errors import (
     UnreachableError,
 )
 from agents.github.limits import Limits
+from agents.github.terms import Answer, Budget, Credential, Pace
 from scheduler.job import Logger
 from scheduler.services import GitHub
 
@@ -41,12 +40,6 @@ MOST_BYTES = 16 << 20
 ONE_REQUEST = 60.0
 """Seconds from the first byte sent to the last received."""
 CONNECT = 10.0
-SILENCE = 20.0
-"""Seconds without a byte."""
-TRIES = 4
-"""For what may pass: a cut connection, an error of GitHub's own."""
-BACKOFF = 1.0
-"""Seconds before the second try; doubled for each further one, plus up to as much by chance."""
 LIMIT_TRIES = 5
 """Answers in a row that a limit refuses, before the rest is left to a later run."""
 HOPS = 3
@@ -63,64 +56,6 @@ WHY = {
     410: "410: it is gone",
     451: "451: it is not available for legal reasons",
 }
-
-
-class Credential(Protocol):
-    """What proves who asks."""
-
-    async def token(self) -> str: ...
-
-    @property
-    def hash(self) -> str:
-        """Names the token that was given last, and does not tell it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    data: Any
-    next: str | None = None
-    """The path of the next page."""
-    etag: str | None = None
-    moved: bool = False
-    """GitHub has it at another address now."""
-
-    @property
-    def unchanged(self) -> bool:
-        return self.status == 304
-
-
-@dataclass
-class Pace:
-    """What bounds a client; tests make it faster."""
-
-    concurrent: int = 8
-    most_wait: float = 300.0
-    """Seconds that a limit may hold this run up."""
-    seconds_left: Callable[[], float] = lambda: math.inf
-    """Of the run's time."""
-    clock: Callable[[], float] = monotonic
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    backoff: float = BACKOFF
-    tries: int = TRIES
-    silence: float = SILENCE
-
-
-@dataclass
-class Budget:
-    """Requests that one project may make in one run."""
-
-    left: int
-    made: int = 0
-    unchanged: int = 0
-    """Answered 304."""
-
-    def spend(self) -> None:
-        if self.left <= 0:
-            raise SpentError("this run's requests for the project are used up")
-        self.left -= 1
-        self.made += 1
 
 
 @dataclass

@@ -12,10 +12,10 @@ from typing import Any
 from urllib.parse import quote
 
 from agents.github import rows
-from agents.github.client import Answer
 from agents.github.errors import RefusedError
 from agents.github.lists import SIZE, items_of
 from agents.github.store import Page, Reading, parsed, sql
+from agents.github.terms import Answer
 
 EMPTY = 409
 """GitHub's status for a repository without a commit."""

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from agents.github.client import Budget, Credential, GitHubClient, Pace
+from agents.github.client import GitHubClient
 from agents.github.errors import GitHubError, RefusedError
+from agents.github.terms import Budget, Credential, Pace
 from agents.github.tokens import AppProof, FixedToken
 from scheduler.job import Logger
 from scheduler.services import GitHub

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from agents.github.client import GitHubClient, Pace
+from agents.github.client import GitHubClient
 from agents.github.limits import AT_MOST, Limits
 from agents.github.store import sql
+from agents.github.terms import Pace
 from agents.github.tokens import Tokens
 from scheduler.condition import clear_condition, set_condition
 from scheduler.job import JobContext

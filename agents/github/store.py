@@ -13,10 +13,11 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from agents.github.client import Answer, Budget, Credential, GitHubClient
+from agents.github.client import GitHubClient
 from agents.github.errors import GitHubError, SpentError
 from agents.github.product import ProductTables
 from agents.github.rows import Row
+from agents.github.terms import Answer, Budget, Credential
 from scheduler.job import Connection, JobContext
 from scheduler.sql import load_sql
 

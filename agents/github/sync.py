@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from agents.github import rows
-from agents.github.client import Answer, Budget, Credential, GitHubClient
+from agents.github.client import GitHubClient
 from agents.github.details import read_details
 from agents.github.errors import GitHubError, PausedError
 from agents.github.files import read_files
@@ -21,6 +21,7 @@ from agents.github.history import read_commits, read_lines, tie
 from agents.github.lists import read_comments, read_issues, read_lists, read_open, read_pulls
 from agents.github.product import ProductTables
 from agents.github.store import Bounds, Project, Reading, sql
+from agents.github.terms import Answer, Budget, Credential
 from agents.github.tokens import Tokens
 from scheduler.job import JobContext, Row
 

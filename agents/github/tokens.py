@@ -11,9 +11,10 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from agents.github.client import Budget, Credential, GitHubClient, app_token
+from agents.github.client import GitHubClient, app_token
 from agents.github.errors import GitHubError, RefusedError, TokenError
 from agents.github.secret import key_of, open_token
+from agents.github.terms import Budget, Credential
 from scheduler.services import GitHub
 
 EARLY = timedelta(minutes=5)

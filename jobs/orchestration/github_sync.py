@@ -16,11 +16,11 @@ from uuid import UUID
 import asyncpg
 from pydantic import Field, JsonValue
 
-from agents.github.client import Pace
 from agents.github.errors import GitHubError
 from agents.github.session import Session, github_session
 from agents.github.store import Bounds, Project
 from agents.github.sync import sync_project
+from agents.github.terms import Pace
 from scheduler.errors import NotFoundError, PermanentError
 from scheduler.job import Done, Job, JobContext, Outcome, Params, Row, Skipped
 from scheduler.sql import load_sql
@@ -29,6 +29,16 @@ sql = load_sql(__file__)
 
 MOST_ERRORS = 20
 """Projects that the answer names; the others' errors stand with the projects."""
+# What one project's data can bring about, foreseen or not; what else goes wrong, does so for all.
+OF_ONE_PROJECT = (
+    GitHubError,
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
 
 
 class GitHubSync(Params):
@@ -113,13 +123,13 @@ async def _sync_all(
         for project in todo:
             try:
                 done = await sync_project(ctx, session.client, session.tokens, project, bounds)
-            except (GitHubError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as e:
-                ctx.log.warning("github_sync_failed", project=str(project.id), error=str(e))
+            except OF_ONE_PROJECT as e:
+                ctx.log.warning("github_sync_failed", project=str(project.id), error=_words(e))
                 errors.append(
                     {
                         "projectId": str(project.id),
                         "repository": project.full_name[:200],
-                        "error": str(e)[:500],
+                        "error": _words(e),
                     }
                 )
             else:
@@ -149,6 +159,12 @@ async def _sync_all(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     return counts, errors
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, GitHubError):
+        return str(error)[:500]
+    return f"what GitHub answered cannot be kept ({type(error).__name__})"
 
 
 def _one_for(params: GitHubSync) -> str:

@@ -11,11 +11,11 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from agents.github.client import Pace
 from agents.github.errors import GitHubError
 from agents.github.session import github_session
 from agents.github.store import Bounds, Project
 from agents.github.sync import sync_project
+from agents.github.terms import Pace
 from jobs.orchestration import github_sync
 from scheduler.job import Done, JobContext, Outcome
 from scheduler.services import GitHub, Services

@@ -16,7 +16,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from agents.github import client as module
-from agents.github.client import Budget, GitHubClient, Pace
+from agents.github.client import GitHubClient
 from agents.github.errors import (
     GitHubError,
     LimitedError,
@@ -25,6 +25,7 @@ from agents.github.errors import (
     UnreachableError,
 )
 from agents.github.limits import Limits
+from agents.github.terms import Budget, Pace
 from agents.github.tokens import FixedToken
 from scheduler.services import GitHub
 from tests.support.github import GitHubDouble, Misfortune, github_double

@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from pydantic import SecretStr
 
-from agents.github.client import Budget, GitHubClient, Pace
+from agents.github.client import GitHubClient
 from agents.github.errors import GitHubError, TokenError
 from agents.github.secret import key_of, open_token
+from agents.github.terms import Budget, Pace
 from agents.github.tokens import Tokens
 from scheduler.services import GitHub
 from tests.support.github import GitHubDouble
