@@ -141,6 +141,13 @@ class _Pages:
         raise SpentError(f"this run's pages of {self._what} are used up")
 
 
+async def forget_project(ctx: JobContext, project_id: UUID) -> None:
+    """All that was read for a project that there is no longer."""
+    async with ctx.db.transaction() as connection:
+        await sql.forget_data(connection, project_id=project_id)
+        await sql.forget_repository(connection, project_id=project_id)
+
+
 def parsed(what: str, parse: Callable[[Any], Row], items: Iterable[Any]) -> list[Row]:
     """Raises `GitHubError` where the answer is not as GitHub's documentation has it."""
     try:

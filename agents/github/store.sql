@@ -105,6 +105,9 @@ labels AS (DELETE FROM lamplighter.github_labels WHERE project_id = :project_id)
 files AS (DELETE FROM lamplighter.github_files WHERE project_id = :project_id)
 DELETE FROM lamplighter.github_etags WHERE project_id = :project_id;
 
+-- name: forget_repository!
+DELETE FROM lamplighter.github_repositories WHERE project_id = :project_id;
+
 -- name: put_issues$
 WITH kept AS (
     INSERT INTO lamplighter.github_issues AS t (

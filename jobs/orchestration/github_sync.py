@@ -18,7 +18,7 @@ from pydantic import Field, JsonValue
 
 from agents.github.errors import GitHubError
 from agents.github.session import Session, github_session
-from agents.github.store import Bounds, Project
+from agents.github.store import Bounds, Project, forget_project
 from agents.github.sync import sync_project
 from agents.github.terms import Pace
 from scheduler.errors import NotFoundError, PermanentError
@@ -63,6 +63,8 @@ async def run(ctx: JobContext, params: GitHubSync) -> Outcome:
     projects = await _projects(ctx, params)
     if params.project is not None and not projects:
         raise NotFoundError(f"there is no project {params.project} with a repository to read")
+    if params.project is None:
+        await _forget_deleted(ctx)
     if not ctx.services.github.configured:
         return Skipped("GitHub is not configured: set GITHUB_TOKEN", {"projects": len(projects)})
     pace = Pace(
@@ -92,6 +94,14 @@ async def _projects(ctx: JobContext, params: GitHubSync) -> Sequence[Project]:
     async with ctx.db.transaction() as connection:
         rows = sql.projects(connection, project=params.project)
         return [_project(row) async for row in rows]
+
+
+async def _forget_deleted(ctx: JobContext) -> None:
+    async with ctx.db.transaction() as connection:
+        left = [row["project_id"] async for row in sql.left_behind(connection)]
+    for project_id in left:
+        await forget_project(ctx, project_id)
+        ctx.log.info("github_project_forgotten", project=str(project_id))
 
 
 def _project(row: Row) -> Project:

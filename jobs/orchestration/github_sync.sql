@@ -11,3 +11,10 @@ WHERE (CASE WHEN :project ::uuid IS NULL
             ELSE p.id = :project END)
     AND NOT coalesce(r.is_sample, false)
 ORDER BY r.last_synced_at NULLS FIRST, p.id;
+
+-- name: left_behind
+-- What was read for projects that the product has deleted.
+SELECT r.project_id
+FROM lamplighter.github_repositories r
+WHERE NOT r.is_sample AND NOT EXISTS (SELECT FROM projects p WHERE p.id = r.project_id)
+ORDER BY r.project_id;

@@ -16,7 +16,7 @@ from scheduler.errors import LeaseLostError, NotFoundError, PermanentError
 from scheduler.job import Skipped
 from tests.support.github import Misfortune
 from tests.support.github_repository import Item, Repository
-from tests.support.github_shop import NOW, TOKEN, Shop, ago, sql
+from tests.support.github_shop import NOW, TABLES, TOKEN, Shop, ago, sql
 
 
 def tiny(number: int = 1) -> Repository:
@@ -73,6 +73,19 @@ async def test_a_sample_is_not_read(shop: Shop) -> None:
     assert shop.github.asked == []
     with pytest.raises(NotFoundError):
         await shop.run(project=project)
+
+
+async def test_what_was_read_for_a_deleted_project_goes(shop: Shop) -> None:
+    gone = await shop.project(shop.github.add(tiny(1)))
+    kept = await shop.project(shop.github.add(tiny(2)))
+    await shop.sync()
+    await shop.product.pool.execute("DELETE FROM projects WHERE id = $1", gone)
+    await shop.sync()
+    for table in TABLES:
+        assert await shop.rows(table, gone) == []
+    assert len(await shop.rows("issues", kept)) == 1
+    rows = await shop.product.pool.fetch("SELECT project_id FROM lamplighter.github_repositories")
+    assert [row["project_id"] for row in rows] == [kept]
 
 
 async def test_without_any_token_it_says_so(shop: Shop) -> None:
