@@ -10,6 +10,7 @@ from scheduler.commands import (
     database,
     definitions,
     enroll,
+    github,
     runs,
     schedule,
     serve,
@@ -49,5 +50,6 @@ for command in (
     *definitions.COMMANDS,
     *suppression.COMMANDS,
     *enroll.COMMANDS,
+    *github.COMMANDS,
 ):
     main.add_command(command)

@@ -14,6 +14,7 @@ module-level `job` the declaration:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -132,6 +133,8 @@ class JobContext:
     """`progress(done, total)`: kept with the run and shown; cheap, call it after each chunk."""
     services: Services = field(default_factory=Services)
     """Mail, newsletter providers, webhooks: where they are and the keys that open them."""
+    seconds_left: Callable[[], float] = lambda: math.inf
+    """Of the run's time, for a job that would have to wait for somebody else."""
 
 
 @dataclass(frozen=True, slots=True)

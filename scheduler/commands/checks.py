@@ -10,6 +10,7 @@ from scheduler.db.catalog import Catalog, missing
 from scheduler.db.database import Database
 from scheduler.db.migrations import pending
 from scheduler.errors import DatabaseAwayError, LamplighterError, SettingsError
+from scheduler.now import clock_with
 from scheduler.running.registry import JobType
 from scheduler.services import Services
 from scheduler.settings import Settings, check_exposure, load_settings
@@ -64,6 +65,7 @@ async def examine() -> list[Finding]:
     findings.append(await _mail(settings))
     findings.extend(await newsletter_providers(settings.services))
     findings.extend(await _database(settings, jobs))
+    findings.append(await _github(settings))
     return findings
 
 
@@ -111,6 +113,16 @@ async def newsletter_providers(services: Services) -> list[Finding]:
                 Finding("newsletter provider", ok, message, None if ok else fix, "sync-newsletter")
             )
     return findings
+
+
+async def _github(settings: Settings) -> Finding:
+    import structlog
+
+    from agents.github.probe import probe
+
+    log = structlog.stdlib.get_logger("lamplighter.doctor")
+    found = await probe(settings.services.github, log, clock_with(settings.offset))
+    return Finding("github", found.ok, found.message, found.fix)
 
 
 async def _database(settings: Settings, jobs: Mapping[str, JobType]) -> list[Finding]:

@@ -79,6 +79,7 @@ class Attempt:
             log=self.log,
             progress=self._progress,
             services=services,
+            seconds_left=lambda: self._deadline - monotonic(),
         )
 
     @property

@@ -110,6 +110,19 @@ SCHEMAS: Mapping[str, Any] = {
         error=TEXT,
         optional=("error",),
     ),
+    "OrchestrationHealth": _object(
+        "How it is",
+        success={"type": "boolean"},
+        data=_object(
+            "Without reasons: those are in the other health routes",
+            status=HEALTH["status"],
+            timestamp=TIME,
+            llmConfigured={"type": "boolean"},
+            githubConfigured={"type": "boolean"},
+        ),
+        error=TEXT,
+        optional=("error",),
+    ),
     "WorkerAnswer": _object(
         "The run has succeeded; `data` is what it did",
         success={"const": True},

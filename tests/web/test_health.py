@@ -16,6 +16,11 @@ from scheduler.running.fires import fire_on_clock
 from tests.support.machine import START, NoParams, Stage, Work
 from tests.web.site import OpenSite, scheduled
 
+PROBES = (
+    *("/livez", "/readyz", "/health", "/api/v1/workers/health"),
+    "/api/v1/workers/orchestration/health",
+)
+
 
 async def fail(_ctx: JobContext, _params: NoParams) -> Outcome:
     raise ValueError("password=hunter2")
@@ -101,7 +106,7 @@ async def test_a_database_that_is_away(
         assert enveloped.error.startswith("unhealthy: database: away")
 
 
-@pytest.mark.parametrize("path", ["/livez", "/readyz", "/health", "/api/v1/workers/health"])
+@pytest.mark.parametrize("path", PROBES)
 async def test_monitors_may_ask_with_head(site: OpenSite, path: str) -> None:
     one = await site()
     answer = await one.call(path, "HEAD", secret=None)
@@ -149,3 +154,25 @@ async def test_a_failing_job_stays_so_whatever_is_skipped_cancelled_or_begun_aft
     skipped = fire_on_clock(one.machine.entry("work"), START, trigger=Trigger.SCHEDULE)
     await one.machine.runner.fire([replace(skipped, final_status="skipped")])
     assert await reasons() == ["work: last run failed"]
+
+
+async def test_the_health_of_orchestration_says_what_is_set_up(site: OpenSite) -> None:
+    path = "/api/v1/workers/orchestration/health"
+    one = await site()
+    answer = await one.call(path, secret=None)
+    assert answer.status == 200
+    data = {
+        "status": "healthy",
+        "timestamp": START.isoformat(),
+        "llmConfigured": False,
+        "githubConfigured": False,
+    }
+    assert answer.body == {"success": True, "data": data}
+    one = await site(github_token="token-of-tests")
+    answer = await one.call(path, secret=None)
+    assert answer.body["data"]["githubConfigured"] is True
+    assert "token-of-tests" not in answer.text
+    one.conditions.database_away_since = monotonic() - 31
+    await one.machine.pools.close()
+    answer = await one.call(path, secret=None)
+    assert (answer.status, answer.body["data"]["status"]) == (503, "unhealthy")

@@ -95,6 +95,7 @@ async def test_what_is_answered_fits_what_is_documented(site: OpenSite) -> None:
         ("get", "/readyz", {}),
         ("get", "/health", {}),
         ("get", "/api/v1/workers/health", {}),
+        ("get", "/api/v1/workers/orchestration/health", {}),
         ("get", "/api/v1/workers/count", {}),
         ("post", "/api/v1/workers/torn", {}),
         ("post", "/api/v1/workers/slow", {"query": "?wait=0"}),

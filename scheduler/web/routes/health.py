@@ -41,6 +41,22 @@ async def workers_health(request: web.Request) -> web.Response:
     return answer({**error_body(error), "data": report}, status=status)
 
 
+async def orchestration_health(request: web.Request) -> web.Response:
+    """The same, and which of the agents' sources are set up; whether they answer, doctor says."""
+    daemon = request.app[DAEMON]
+    report = await daemon.health.report()
+    data = {
+        "status": report.status,
+        "timestamp": daemon.now().isoformat(),
+        "llmConfigured": getattr(daemon.settings, "openai_api_key", None) is not None,
+        "githubConfigured": daemon.settings.services.github.configured,
+    }
+    if report.status != "unhealthy":
+        return answer({"success": True, "data": data})
+    error = "unhealthy: " + "; ".join(report.reasons)
+    return answer({**error_body(error), "data": data}, status=503)
+
+
 async def _report(request: web.Request) -> dict[str, Any]:
     daemon = request.app[DAEMON]
     report = await daemon.health.report()
@@ -88,5 +104,11 @@ ROUTES = (
         workers_health,
         "The same in the form of the worker routes",
         {200: "WorkersHealth", 503: "WorkersHealth"},
+    ),
+    *_probe(
+        "/api/v1/workers/orchestration/health",
+        orchestration_health,
+        "How it is, and whether a model and GitHub are set up",
+        {200: "OrchestrationHealth", 503: "OrchestrationHealth"},
     ),
 )

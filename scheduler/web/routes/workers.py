@@ -53,7 +53,7 @@ def _work(method: str) -> Route:
     return Route(
         method,
         # What GET serves below it is no job to POST.
-        "/api/v1/workers/{name:(?!health$|runs/).+}",
+        "/api/v1/workers/{name:(?!health$|orchestration/health$|runs/).+}",
         Access.CRON,
         work,
         "Run the job and answer with what it did",
