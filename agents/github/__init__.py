@@ -1,0 +1,1 @@
+"""What is read from GitHub, and kept in the schema `lamplighter`."""
