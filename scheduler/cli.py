@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from scheduler.commands import database, runs, schedule, serve
+from scheduler.commands import database, github, runs, schedule, serve
 from scheduler.errors import LamplighterError
 
 
@@ -33,5 +33,11 @@ def main() -> None:
     """
 
 
-for command in (*serve.COMMANDS, *schedule.COMMANDS, *runs.COMMANDS, *database.COMMANDS):
+for command in (
+    *serve.COMMANDS,
+    *schedule.COMMANDS,
+    *runs.COMMANDS,
+    *github.COMMANDS,
+    *database.COMMANDS,
+):
     main.add_command(command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -57,7 +58,11 @@ def run(job: str, params: tuple[str, ...], reason: str | None, as_json: bool) ->
 
     Exit status: 0 it succeeded, 1 it failed, 2 wrong usage, 3 it is already running.
     """
-    given = _given(params)
+    run_here(job, _given(params), reason, as_json=as_json)
+
+
+def run_here(job: str, given: Mapping[str, object], reason: str | None, *, as_json: bool) -> None:
+    """Run it, print what it did, and exit as the run ended."""
     settings = load_settings()
     from scheduler.watching.logging import configure_logging
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from agents.github.rows import Actor, Commit, History, Period, Pull
+from agents.github.facts import Actor, Commit, History, Period, Pull
 
 
 @dataclass(frozen=True, slots=True)

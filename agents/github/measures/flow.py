@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from agents.github.measures.responses import Said, resolution, time_to_merge
 from agents.github.measures.summary import Summary, ratio
-from agents.github.rows import History, Issue, Item, Period, Pull
+from agents.github.facts import History, Issue, Item, Period, Pull
 
 
 @dataclass(frozen=True, slots=True)

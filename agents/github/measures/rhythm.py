@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from agents.github.rows import History, Milestone, Period, Release
+from agents.github.facts import History, Milestone, Period, Release
 
 
 @dataclass(frozen=True, slots=True)

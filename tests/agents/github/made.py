@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from agents.github.rows import Actor, Comment, Commit, Issue, Period, Pull, Review
+from agents.github.facts import Actor, Comment, Commit, Issue, Period, Pull, Review
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 """A Monday."""

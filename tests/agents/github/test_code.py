@@ -19,7 +19,7 @@ from agents.github.measures.code import (
     hot_spots,
     lines,
 )
-from agents.github.rows import Actor, Commit, History, Pull
+from agents.github.facts import Actor, Commit, History, Pull
 from tests.agents.github.made import BOT, HOURS, JUST, WEEK, at, commit, pull
 
 

@@ -19,7 +19,7 @@ from agents.github.measures.flow import (
 )
 from agents.github.measures.responses import said_by_people
 from agents.github.measures.summary import summarize
-from agents.github.rows import History
+from agents.github.facts import History
 from tests.agents.github.made import BOT, HOURS, JUST, WEEK, at, comment, issue, pull
 
 

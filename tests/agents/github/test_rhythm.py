@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from agents.github.measures.rhythm import MilestoneState, Releases, milestones, releases, rhythm
-from agents.github.rows import History, Milestone, Period, Release
+from agents.github.facts import History, Milestone, Period, Release
 from tests.agents.github.made import (
     BOT,
     HOURS,

@@ -1,0 +1,1 @@
+"""The jobs that go over the projects and their repositories."""
