@@ -8,9 +8,9 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
+from agents.github.facts import Period
 from agents.github.metrics import Reading, analyse, fingerprint, moment
 from agents.github.reader import Repository, read_history, read_repository
-from agents.github.facts import Period
 from scheduler.errors import NotFoundError
 from scheduler.job import JobContext
 from scheduler.sql import load_sql

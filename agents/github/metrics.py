@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import JsonValue
 
+from agents.github.facts import History, Item, Period
 from agents.github.measures import code, flow, responses, rhythm
 from agents.github.measures.summary import HOUR, rounded
 from agents.github.measures.velocity import Pace, velocity
-from agents.github.facts import History, Item, Period
 
 VERSION = 1
 """Grows when a definition changes: results of the version before are no longer the same."""

@@ -1,4 +1,4 @@
-"""`github sync`, `github analyze`: the projects' repositories, read and measured in this process."""
+"""`github sync|analyze`: the projects' repositories, read and measured in this process."""
 
 from __future__ import annotations
 

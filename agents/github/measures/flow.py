@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from agents.github.facts import History, Issue, Item, Period, Pull
 from agents.github.measures.responses import Said, resolution, time_to_merge
 from agents.github.measures.summary import Summary, ratio
-from agents.github.facts import History, Issue, Item, Period, Pull
 
 
 @dataclass(frozen=True, slots=True)

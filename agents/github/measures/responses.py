@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from agents.github.measures.summary import Summary, summarize
 from agents.github.facts import Actor, History, Issue, Item, Period, Pull
+from agents.github.measures.summary import Summary, summarize
 
 Said = Mapping[int, Sequence[tuple[datetime, Actor]]]
 """Who said something about an issue or pull request, and when; in the order of time."""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.github.facts import Actor, Commit, History, Pull
 from agents.github.measures.code import (
     HotSpot,
     Lines,
@@ -19,7 +20,6 @@ from agents.github.measures.code import (
     hot_spots,
     lines,
 )
-from agents.github.facts import Actor, Commit, History, Pull
 from tests.agents.github.made import BOT, HOURS, JUST, WEEK, at, commit, pull
 
 

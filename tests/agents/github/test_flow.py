@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from agents.github.facts import History
 from agents.github.measures.flow import (
     IssueFlow,
     LabelFlow,
@@ -19,7 +20,6 @@ from agents.github.measures.flow import (
 )
 from agents.github.measures.responses import said_by_people
 from agents.github.measures.summary import summarize
-from agents.github.facts import History
 from tests.agents.github.made import BOT, HOURS, JUST, WEEK, at, comment, issue, pull
 
 

@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from agents.github.metrics import Reading, analyse, fingerprint
 from agents.github.facts import (
     Actor,
     Comment,
@@ -21,6 +20,7 @@ from agents.github.facts import (
     Release,
     Review,
 )
+from agents.github.metrics import Reading, analyse, fingerprint
 from tests.agents.github import oracle
 
 HISTORIES = 300

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.github.facts import Actor, Comment, History, Issue, Pull, Review
 from agents.github.measures import responses
 from agents.github.measures.summary import Summary, percentile, ratio, summarize
-from agents.github.facts import Actor, Comment, History, Issue, Pull, Review
 from tests.agents.github.made import (
     BOT,
     HOURS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from agents.github.measures.rhythm import MilestoneState, Releases, milestones, releases, rhythm
 from agents.github.facts import History, Milestone, Period, Release
+from agents.github.measures.rhythm import MilestoneState, Releases, milestones, releases, rhythm
 from tests.agents.github.made import (
     BOT,
     HOURS,

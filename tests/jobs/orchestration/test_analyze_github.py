@@ -19,6 +19,7 @@ from scheduler.db.pools import Pools
 from scheduler.db.product import lay_demo
 from scheduler.entry import Schedule
 from scheduler.errors import LeaseLostError, NotFoundError
+from scheduler.job import Job
 from scheduler.run import Status
 from scheduler.running.registry import JobType
 from tests.support.jobs import Product, product
@@ -119,8 +120,7 @@ async def test_the_same_rows_are_not_analysed_twice(demo: Product) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        "UPDATE lamplighter.github_issues SET labels = '{new}' WHERE number ="
-        " (SELECT max(number) FROM lamplighter.github_issues WHERE closed_at IS NULL)",
+        "UPDATE lamplighter.github_issues SET labels = '{new}' WHERE closed_at IS NULL",
         "UPDATE lamplighter.github_repositories SET complete = false",
         "UPDATE lamplighter.github_milestones SET open_issues = open_issues + 1",
     ],
@@ -218,7 +218,8 @@ async def test_through_the_runner(demo_dsn: str) -> None:
     async with product(demo_dsn) as shop:
         project = await lantern(shop)
     params = job.params.model_validate({"projectId": str(project), "periodHours": 168})
-    kinds = {"analyze": JobType("analyze", "Measures.", job)}
+    measuring: Job[Any] = job
+    kinds = {"analyze": JobType("analyze", "Measures.", measuring)}
     asked = entry("analyze", params=params)
     pools = await Pools.open(lambda: demo_dsn, job_connections=2)
     one = Machine(pools, kinds, Schedule({"analyze": asked}, 5), ManualTime(NOW), "one")
@@ -227,9 +228,9 @@ async def test_through_the_runner(demo_dsn: str) -> None:
         for cached in (False, True):
             run = await one.ended(await one.by_hand("analyze"))
             assert run.status == Status.SUCCEEDED, run.error_message
-            assert run.data is not None
-            assert run.data["cached"] is cached
-            assert run.data["period"]["hours"] == 168
+            data: Any = run.data
+            assert data["cached"] is cached
+            assert data["period"]["hours"] == 168
     finally:
         await one.runner.drain(0)
         await pools.close()
