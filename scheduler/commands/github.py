@@ -1,4 +1,4 @@
-"""`github sync`: the projects' repositories, read in this process."""
+"""`github sync|analyze`: the projects' repositories, read and measured in this process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scheduler.commands.runs import run_here
 
 @click.group()
 def github() -> None:
-    """Read the projects' GitHub repositories."""
+    """Read and measure the projects' GitHub repositories."""
 
 
 @github.command()
@@ -25,6 +25,27 @@ def sync(project: UUID | None, as_json: bool) -> None:
     """
     given = {} if project is None else {"project": str(project)}
     run_here("orchestration/github-sync", given, None, as_json=as_json)
+
+
+@github.command()
+@click.argument("project", required=False, type=click.UUID)
+@click.option(
+    "--hours",
+    type=click.IntRange(1, 2160),
+    default=24,
+    show_default=True,
+    help="How long the period is that ends with the last sync.",
+)
+@json_option
+def analyze(project: UUID | None, hours: int, as_json: bool) -> None:
+    """Measure the repository of PROJECT, an id, or of every project that was fetched.
+
+    Exit status: 0 it succeeded, 1 it failed, 2 wrong usage, 3 it is already running.
+    """
+    given: dict[str, object] = {"periodHours": hours}
+    if project is not None:
+        given["projectId"] = str(project)
+    run_here("orchestration/analyze-github", given, None, as_json=as_json)
 
 
 COMMANDS = (github,)

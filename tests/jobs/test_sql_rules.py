@@ -31,7 +31,7 @@ ABSENT_IN_B = {
     *("analytics_daily", "analytics_hourly", "analytics_funnels", "analytics_funnel_progress"),
     *("analytics_cohorts", "newsletter_subscribers", "newsletter_segments", "email_events"),
     *("newsletter_segment_members", "newsletter_sequences", "newsletter_sequence_steps"),
-    *("newsletter_sequence_enrollments", "newsletter_sync_log"),
+    *("newsletter_sequence_enrollments", "newsletter_sync_log", "projects"),
 }
 CLOCKS = re.compile(
     r"\b(now|clock_timestamp|statement_timestamp|transaction_timestamp|timeofday)\s*\("

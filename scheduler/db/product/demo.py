@@ -47,6 +47,25 @@ STEPS = (
     "analytics_daily",
     "remember_rollups",
 )
+# The same for one project's repository, in the schema `lamplighter`: only where that is laid.
+GITHUB_STEPS = (
+    "github_repositories",
+    "github_people",
+    "github_items",
+    "github_said",
+    "github_changes",
+    "github_pulls",
+    "github_issues",
+    "github_reviews",
+    "github_comments",
+    "github_commits",
+    "github_releases",
+    "github_milestones",
+    "github_labels",
+    "github_files",
+    "github_finish",
+    "drop_github_functions",
+)
 
 
 class DemoError(LamplighterError):
@@ -89,7 +108,8 @@ async def lay_demo(
         await QUERIES.settings(
             connection, now=now, users=users, seed=seed, events_per_user=events_per_user
         )
-        for step in STEPS:
+        with_github = await QUERIES.github_is_laid(connection)
+        for step in (*STEPS, *(GITHUB_STEPS if with_github else ())):
             status: str = await getattr(QUERIES, step)(connection)
             if status.startswith("INSERT"):
                 laid[step] = int(status.rsplit(" ", 1)[-1])
