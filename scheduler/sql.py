@@ -67,8 +67,21 @@ def load_sql(owner: str, *shared: Path, **identifiers: str | None) -> Queries:
                 known[name] = COMMENT_LINE.sub("", text).strip()
             else:
                 queries += text
-    loaded: Queries = aiosql.from_str(queries, "asyncpg", mandatory_parameters=False)
-    return loaded
+    return _Unread(queries)
+
+
+class _Unread:
+    """Queries that are taken apart when the first one is asked for: a start does not need most."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._queries: Queries | None = None
+
+    def __getattr__(self, name: str, /) -> Query:
+        if self._queries is None:
+            self._queries = aiosql.from_str(self._text, "asyncpg", mandatory_parameters=False)
+        query: Query = getattr(self._queries, name)
+        return query
 
 
 def _blocks(text: str) -> list[tuple[str, str, str]]:
