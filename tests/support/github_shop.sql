@@ -32,7 +32,9 @@ UNION ALL SELECT 'labels', count(*), coalesce(max(xmin::text::bigint), 0) FROM l
 UNION ALL SELECT 'files', count(*), coalesce(max(xmin::text::bigint), 0) FROM lamplighter.github_files
 UNION ALL SELECT 'etags', count(*), coalesce(max(xmin::text::bigint), 0) FROM lamplighter.github_etags
 UNION ALL SELECT 'product issues', count(*), coalesce(max(xmin::text::bigint), 0) FROM project_github_issues
-UNION ALL SELECT 'product pulls', count(*), coalesce(max(xmin::text::bigint), 0) FROM project_github_prs;
+UNION ALL SELECT 'product pulls', count(*), coalesce(max(xmin::text::bigint), 0) FROM project_github_prs
+-- The server may read several of them at once, in any order.
+ORDER BY name;
 
 -- name: quota
 SELECT * FROM lamplighter.github_quota;
