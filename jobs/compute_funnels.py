@@ -17,7 +17,7 @@ from jobs.analytics.funnel_steps import BrokenFunnelError, Step, parse_steps
 from scheduler.errors import JobError, MissingTablesError
 from scheduler.job import Connection, Done, Explanation, Job, JobContext, Outcome, Params, Row
 from scheduler.sql import Queries
-from scheduler.transaction import give_memory
+from scheduler.transaction import give_memory, limit_lock_wait
 from scheduler.walk import REFUSED
 
 PROGRESS = "analytics_funnel_progress"
@@ -35,7 +35,14 @@ WINDOW_DAYS = 30
 """Where the product left `window_days` NULL."""
 
 # What the database says of one funnel's definition, as opposed to of the statement or the server.
-OF_THE_DEFINITION = (*REFUSED, asyncpg.ProgramLimitExceededError)
+OF_THE_DEFINITION = (
+    *REFUSED,
+    asyncpg.ProgramLimitExceededError,
+    # Somebody keeps its row locked: the next run computes it.
+    asyncpg.LockNotAvailableError,
+)
+LOCK_WAIT = 5.0
+"""Seconds that one funnel may keep the others waiting."""
 
 
 class ComputeFunnels(Params):
@@ -127,6 +134,7 @@ async def compute(
             ctx, sql, funnel, parameters, entered, params.progress_batch
         )
     async with ctx.db.transaction() as connection:
+        await limit_lock_wait(connection, LOCK_WAIT)
         stored = await sql.store(
             connection,
             id=key,

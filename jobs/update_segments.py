@@ -216,6 +216,7 @@ class Update:
             for ids in chunks:
                 await self._change_all(ids)
         async with self._ctx.db.transaction() as connection:
+            await limit_lock_wait(connection, self._limits.lock_wait)
             members = await sql.finish(connection, **self._as_it_was(), now=self._language.now)
         if members is None:
             raise self._is_another()

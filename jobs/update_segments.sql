@@ -65,7 +65,7 @@ WITH segment AS MATERIALIZED (
     SELECT s.id
     FROM newsletter_subscribers s
     LEFT JOIN app_users u ON u.id = s.user_id
-    WHERE s.id = ANY (:ids ::text ::uuid[]) AND 'the criteria' IS NOT NULL
+    WHERE s.id = ANY ((SELECT :ids ::text ::uuid[]) ::uuid[]) AND 'the criteria' IS NOT NULL
 ), joined AS (
     INSERT INTO newsletter_segment_members (segment_id, subscriber_id, added_at)
     SELECT segment.id, matching.id, :now ::timestamptz
@@ -77,7 +77,7 @@ WITH segment AS MATERIALIZED (
     DELETE FROM newsletter_segment_members m
     USING segment
     WHERE m.segment_id = segment.id
-        AND m.subscriber_id = ANY (:ids ::text ::uuid[])
+        AND m.subscriber_id = ANY ((SELECT :ids ::text ::uuid[]) ::uuid[])
         AND NOT EXISTS (SELECT FROM matching WHERE matching.id = m.subscriber_id)
     RETURNING 1
 ), remembered AS (
