@@ -174,7 +174,8 @@ WITH events AS MATERIALIZED (
         -- Where the events carry no page, nothing feeds this.
         top_pages = CASE WHEN :has_pages ::boolean THEN excluded.top_pages ELSE d.top_pages END
 )
-SELECT whole, known IS NULL AS is_first FROM judged;
+-- What a stored day says of recurring revenue stays, whoever wrote it: that is a snapshot.
+SELECT whole, known IS NULL AND NOT stored AS is_first FROM judged;
 
 -- fragment: day
 -- The days that are rolled up together, numbered as width_bucket numbers them.

@@ -108,7 +108,7 @@ WITH hours AS (
 UPDATE analytics_daily
 SET new_users = -1, active_users = -1, returning_users = -1, generations = -1, credits_used = -1,
     avg_confidence_score = -1, new_subscriptions = -1, churned_subscriptions = -1, upgrades = -1,
-    downgrades = -1, revenue_cents = -1, mrr_cents = -1, new_profiles = -1, new_comments = -1,
+    downgrades = -1, revenue_cents = -1, new_profiles = -1, new_comments = -1,
     reports_opened = -1, reports_resolved = -1, users_banned = -1, warnings_issued = -1,
     api_requests = -1, api_errors = -1, avg_response_time_ms = -1, unique_visitors = -1,
     page_views = -1, avg_session_duration_seconds = -1, bounce_rate = -1, newsletter_signups = -1,

@@ -71,7 +71,7 @@ async def test_a_rebuild_gives_the_rows_of_the_sample(sample: Product) -> None:
 
 
 async def test_first_runs_give_the_rows_of_the_sample(sample: Product) -> None:
-    """All columns. The first ones have nothing before them that proves them whole."""
+    """All columns; a stored day keeps its `mrr_cents`. The first ones are not proved whole."""
     hours, days = await rows(sample, "hours"), await rows(sample, "days")
     sql = queries(sample)
     await sql.forget_all(sample.pool)
