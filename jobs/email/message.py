@@ -36,6 +36,11 @@ PLAIN = SMTP.clone(cte_type="7bit")
 UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
 """Control characters, line ends of every kind, and what turns the direction of writing."""
 ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x20\x7f-\x9f]+@[^\s@<>()\[\]\\,;:\"]+\.?")
+NEEDED = {b"from", b"to", b"subject", b"date", b"message-id", b"mime-version", b"content-type"}
+ALLOWED = {
+    *(b"cc", b"reply-to", b"content-transfer-encoding"),
+    *(b"list-unsubscribe", b"list-unsubscribe-post"),
+}
 LINK = re.compile(r"https?://[!-;=?-~]+", re.ASCII)
 TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}", re.ASCII)
 
@@ -122,6 +127,8 @@ def compose(
     text = text or (plain_text(html) if html else "")
     if link is not None:
         html, text = _with_link(html, text, link)
+    # Half a surrogate pair is no text that could be sent.
+    html, text = (part.encode("utf-8", "replace").decode() for part in (html, text))
 
     sender = _sender(queued, default_sender)
     to = _address(queued.to_email, queued.to_name, "to_email")
@@ -157,6 +164,8 @@ def compose(
         first = (
             f"List-Unsubscribe: <{link}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
         ).encode("ascii")
+    data = first + message.as_bytes()
+    _hold_headers(data)
     return Ready(
         id=queued.id,
         message_id=identity,
@@ -164,14 +173,25 @@ def compose(
         to=to.addr_spec,
         others=[address.addr_spec for address in (*cc, *bcc)],
         subject=shown,
-        data=first + message.as_bytes(),
+        data=data,
         international=international,
     )
 
 
 def one_line(text: str, most: int) -> str:
-    """`text` without anything that ends a line or is not seen, and no longer than `most`."""
-    return " ".join(UNSEEN.sub(" ", text).split())[:most]
+    """`text` without anything that ends a line or is not seen, and no longer than `most`.
+
+    Nor with what begins an encoded word (RFC 2047): EmailMessage would decode it, line ends too.
+    """
+    return " ".join(UNSEEN.sub(" ", text).split()).replace("=?", "= ?")[:most]
+
+
+def _hold_headers(data: bytes) -> None:
+    """The last look: exactly the headers that a message has, each once. Raises `MessageError`."""
+    lines = data.partition(b"\r\n\r\n")[0].split(b"\n")
+    names = [line.partition(b":")[0].lower() for line in lines if line[:1] not in {b" ", b"\t"}]
+    if len(set(names)) != len(names) or not NEEDED <= set(names) <= NEEDED | ALLOWED:
+        raise MessageError("what stands in it would make headers of its own")
 
 
 def _render(
@@ -240,7 +260,7 @@ def _wanted(email: str, suppressed: frozenset[str]) -> bool:
 def _address(email: str, name: str | None, field_name: str) -> Address:
     """Raises `MessageError` for what is not one plain address."""
     text = email.strip()
-    if not ADDRESS.fullmatch(text) or len(text) > 254:
+    if not ADDRESS.fullmatch(text) or len(text) > 254 or "=?" in text:
         raise MessageError(f"{field_name} is not an address: {one_line(email, 60)!r}")
     user, _, domain = text.rpartition("@")
     try:

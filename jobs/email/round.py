@@ -220,7 +220,9 @@ class _Round:
                     suppressed=suppressed,
                     now=self._ctx.now(),
                 )
-        except MessageError as error:
+        except Exception as error:  # noqa: BLE001 - whatever one row holds, the others go out
+            if not isinstance(error, MessageError):
+                self._ctx.log.error("message_not_composed", id=str(queued.id), error=repr(error))
             await self._settlement.settle(
                 queued, "failed", error=str(error), error_code="message", used=True
             )

@@ -55,11 +55,13 @@ class BrokenDeliveryError(ValueError):
 def signed_by_mailerlite(secret: str, body: bytes, signature: str) -> bool:
     """The HMAC-SHA256 of the body as it came, in hex."""
     expected = hmac.new(secret.encode(), body, sha256).hexdigest()
-    return hmac.compare_digest(expected.encode(), signature.strip().lower().encode())
+    return hmac.compare_digest(
+        expected.encode(), signature.strip().lower().encode("utf-8", "surrogateescape")
+    )
 
 
 def same_secret(secret: str, given: str) -> bool:
-    return hmac.compare_digest(secret.encode(), given.encode())
+    return hmac.compare_digest(secret.encode(), given.encode("utf-8", "surrogateescape"))
 
 
 def from_mailerlite(body: bytes) -> list[Happened]:

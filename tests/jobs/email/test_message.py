@@ -217,3 +217,29 @@ def test_long_lines_and_dots_arrive_as_they_are() -> None:
     body = message.get_body(("plain",))
     assert body is not None
     assert body.get_content() == text + "\n"
+
+
+ENCODED = (
+    "=?utf-8?q?x=0D=0ABcc:_evil@example.com=0D=0A=0D=0ABuy?=",
+    "=?utf-8?b?eA0KQmNjOiBlQHguY29t?=",
+    "=?utf-8?q?=FF?=(=D0",
+    "=0D日本=?us-ascii?q?/w==AA==?=",
+    "=\x00?utf-8?q?x=0D=0ABcc:_e@x.com?=",
+    "==??utf-8?q?x=0D=0ABcc:_e@x.com?=?=",
+)
+
+
+@pytest.mark.parametrize("text", ENCODED)
+def test_an_encoded_word_is_no_header_and_fails_nobody(text: str) -> None:
+    ready = make(to_name=text, from_name=text, subject=text)
+    message = parsed(ready.data)
+    assert len(message.get_all("To", [])) == len(message.get_all("Subject", [])) == 1
+    assert "Bcc" not in message
+    assert b"\nBcc:" not in ready.data
+    assert message["Message-ID"] == ready.message_id
+    with pytest.raises(MessageError, match="is not an address"):
+        make(to_email="=?utf-8?q?x=0D=0A?=@example.com")
+
+
+def test_half_a_surrogate_pair_is_replaced() -> None:
+    assert b"?" in make(html="<p>\ud800</p>", text="\udcff").data
