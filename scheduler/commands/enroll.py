@@ -5,20 +5,16 @@ from __future__ import annotations
 import asyncio
 import getpass
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from scheduler.commands.output import json_option, print_json
-from scheduler.errors import LamplighterError, MissingTablesError
+from scheduler.errors import LamplighterError
 from scheduler.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from scheduler.db.activity import ActivityStore
-    from scheduler.job import Enrolling, JobContext, Json, Params
+    from scheduler.job import Json
 
 JOB = "process-sequences"
 SECONDS = 3600.0
@@ -68,21 +64,27 @@ def _people(counts: Json) -> str:
 
 
 async def _enroll(settings: Settings, slug: str, email: str | None, *, ask: bool) -> Json | None:
-    async with _at_work(settings) as work:
+    from scheduler.commands.outside import outside
+    from scheduler.db.activity import ActivityStore
+
+    async with outside(settings, JOB, seconds=SECONDS) as at:
+        how = at.job.enroll
+        if how is None:
+            raise LamplighterError(f"{JOB} enrols nobody by hand")
         if email is not None:
-            counts = await work.how.one(work.ctx, work.params, slug, email)
+            counts = await how.one(at.ctx, at.params, slug, email)
         else:
             if ask:
-                due = await work.how.count(work.ctx, work.params, slug)
+                due = await how.count(at.ctx, at.params, slug)
                 question = (
                     f"{due['enrolled']:,} people would be enrolled in {slug}, and"
                     f" {due['adopted']:,} of the product's own enrolments taken over. Go on?"
                 )
                 if not await asyncio.to_thread(click.confirm, question):
                     return None
-            counts = await work.how.existing(work.ctx, work.params, slug)
-        await work.activity.record(
-            at=work.ctx.now(),
+            counts = await how.existing(at.ctx, at.params, slug)
+        await ActivityStore(at.database.pools).record(
+            at=at.ctx.now(),
             who="command line",
             source=f"{_user()}@{socket.gethostname()}",
             action="enroll",
@@ -90,64 +92,6 @@ async def _enroll(settings: Settings, slug: str, email: str | None, *, ask: bool
             detail={**counts, **({"email": email} if email is not None else {"existing": True})},
         )
         return counts
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    ctx: JobContext
-    params: Params
-    how: Enrolling[Any]
-    activity: ActivityStore
-
-
-@asynccontextmanager
-async def _at_work(settings: Settings) -> AsyncIterator[_Work]:
-    """The job's context, with the parameters that the schedule gives it."""
-    from time import monotonic
-    from uuid import uuid4
-
-    import structlog
-
-    from scheduler.app import all_jobs, read_schedule_file, replica_name
-    from scheduler.db.activity import ActivityStore
-    from scheduler.db.catalog import Catalog, missing
-    from scheduler.db.database import Database
-    from scheduler.db.fenced import BoundedDatabase
-    from scheduler.job import JobContext
-    from scheduler.now import clock_with
-
-    jobs = all_jobs()
-    declared = jobs[JOB].job
-    if declared.enroll is None:
-        raise LamplighterError(f"{JOB} enrols nobody by hand")
-    schedule = read_schedule_file(settings, jobs)
-    entry = next((entry for entry in schedule.entries.values() if entry.job == JOB), None)
-    now = clock_with(settings.offset)
-    database = Database.of(settings, replica_name())
-    await database.open(job_connections=1)
-    try:
-        await database.prepare()
-        tables = await Catalog(database.pools).tables()
-        if lacking := missing(declared.needs, tables):
-            raise MissingTablesError(f"{JOB} needs what is missing: {', '.join(lacking)}")
-        ctx = JobContext(
-            run_id=uuid4(),
-            job=entry.name if entry else JOB,
-            attempt=1,
-            scheduled_for=now(),
-            timezone=entry.timezone if entry else schedule.timezone,
-            now=now,
-            db=BoundedDatabase(database.pools.jobs, monotonic() + SECONDS),
-            tables=tables,
-            scheduled_jobs=frozenset(),
-            log=structlog.stdlib.get_logger("lamplighter.enroll"),
-            progress=lambda *_: None,
-            services=settings.services,
-        )
-        params = entry.params if entry else declared.params()
-        yield _Work(ctx, params, declared.enroll, ActivityStore(database.pools))
-    finally:
-        await database.close()
 
 
 def _user() -> str:

@@ -79,10 +79,10 @@ class Database:
 
     async def lay_demo(self, now: datetime, report: Callable[[str, int], None]) -> bool:
         """Fill a database of our own with sample data, once; False where it holds data already."""
-        from scheduler.db.product.demo import QUERIES, lay_demo
+        from scheduler.db.product.demo import lay_demo, sample_sql
 
         async with self.connection() as connection:
-            if await QUERIES.people_exist(connection):
+            if await sample_sql().people_exist(connection):
                 return False
             await lay_demo(connection, now=now, report=report)
             return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import aiosql
@@ -12,7 +13,6 @@ import asyncpg
 from scheduler.db.product.lay import HERE
 from scheduler.errors import LamplighterError
 
-QUERIES = aiosql.from_path(HERE / "sample", "asyncpg")
 # Each is a query of that name. Those that are no table prepare what the tables after them need.
 STEPS = (
     "days",
@@ -68,6 +68,12 @@ GITHUB_STEPS = (
 )
 
 
+@cache
+def sample_sql() -> Any:
+    """The queries of the folder `sample`, read when sample data is wanted: a start needs none."""
+    return aiosql.from_path(HERE / "sample", "asyncpg")
+
+
 class DemoError(LamplighterError):
     """Sample data cannot be laid on this database."""
 
@@ -96,26 +102,27 @@ async def lay_demo(
             "The sample data needs 1 user or more, and more than 0 events for each, at most 1000."
         )
     laid: dict[str, int] = {}
+    sql = sample_sql()
     async with connection.transaction():
-        if not await QUERIES.has_variant_a(connection):
+        if not await sql.has_variant_a(connection):
             raise DemoError("The sample data needs the product's tables of variant A.")
-        if await QUERIES.people_exist(connection):
+        if await sql.people_exist(connection):
             raise DemoError("There are people in app_users already: sample data needs it empty.")
-        await QUERIES.settle(connection)
-        await QUERIES.skip_row_triggers(connection)
-        await QUERIES.put_indexes_aside(connection)
-        await QUERIES.functions(connection)
-        await QUERIES.settings(
+        await sql.settle(connection)
+        await sql.skip_row_triggers(connection)
+        await sql.put_indexes_aside(connection)
+        await sql.functions(connection)
+        await sql.settings(
             connection, now=now, users=users, seed=seed, events_per_user=events_per_user
         )
-        with_github = await QUERIES.github_is_laid(connection)
+        with_github = await sql.github_is_laid(connection)
         for step in (*STEPS, *(GITHUB_STEPS if with_github else ())):
-            status: str = await getattr(QUERIES, step)(connection)
+            status: str = await getattr(sql, step)(connection)
             if status.startswith("INSERT"):
                 laid[step] = int(status.rsplit(" ", 1)[-1])
                 if report is not None:
                     report(step, laid[step])
-        await QUERIES.put_indexes_back(connection)
-        await QUERIES.drop_functions(connection)
-        await QUERIES.gather_statistics(connection)
+        await sql.put_indexes_back(connection)
+        await sql.drop_functions(connection)
+        await sql.gather_statistics(connection)
     return laid
