@@ -41,6 +41,8 @@ def make_data_dir(data_dir: Path) -> None:
             # Root's PostgreSQL, another user, passes through; it cannot list what is in there.
             data_dir.chmod(0o711 if os.geteuid() == 0 else 0o700)
     except (FileExistsError, NotADirectoryError) as error:
+        if data_dir.is_dir():
+            return  # another process that starts at the same moment has just made it
         ancestors = (data_dir, *data_dir.parents)
         file = next((path for path in ancestors if path.exists() and not path.is_dir()), data_dir)
         raise EmbeddedError(
@@ -102,7 +104,7 @@ def settle(home: Home, data_dir: Path) -> bool:
         return False
     for directory in (home.directory.parent, home.directory):
         if not directory.is_dir():
-            directory.mkdir(parents=True)
+            directory.mkdir(parents=True, exist_ok=True)
             directory.chmod(0o711)
         status = directory.stat()
         if status.st_uid != os.geteuid() or status.st_mode & 0o022:

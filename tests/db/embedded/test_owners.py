@@ -36,6 +36,7 @@ async def test_of_two_that_start_at_once_one_makes_the_cluster(
 ) -> None:
     both = [other(scratch / "data", f"replica-{number}") for number in (1, 2)]
     said = [process.said() for process in both]
+    assert all("error" not in answer for answer in said), said
     assert sorted((answer["owned"], answer["created"]) for answer in said) == [
         (False, False),
         (True, True),
