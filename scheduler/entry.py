@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-from scheduler.job import Params
+from scheduler.params import Params
+from scheduler.policy import AgentPolicy
 
 
 class Overlap(StrEnum):
@@ -64,3 +65,4 @@ class Schedule:
     entries: Mapping[str, Entry]
     max_concurrent_runs: int = 5
     timezone: ZoneInfo = ZoneInfo("UTC")
+    agents: AgentPolicy = field(default_factory=AgentPolicy)

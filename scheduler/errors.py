@@ -19,6 +19,10 @@ class NotFoundError(PermanentError):
     """What the run was asked to work on is not there; a route answers 404."""
 
 
+class BusyError(PermanentError):
+    """Another run is working on the same thing; a route answers 409."""
+
+
 class MissingTablesError(PermanentError):
     """The database lacks tables or columns that the job needs."""
 

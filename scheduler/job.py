@@ -23,24 +23,30 @@ from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, JsonValue
-from pydantic.alias_generators import to_camel
+from pydantic import JsonValue
 
+from scheduler.params import Params
+from scheduler.policy import AgentPolicy
 from scheduler.services import Services
 
+__all__ = (
+    "Connection",
+    "Done",
+    "Enrolling",
+    "Explanation",
+    "Job",
+    "JobContext",
+    "JobDatabase",
+    "Json",
+    "Logger",
+    "Outcome",
+    "Params",
+    "RetryLater",
+    "Row",
+    "Skipped",
+)
+
 Json: TypeAlias = Mapping[str, JsonValue]
-
-
-class Params(BaseModel):
-    """A job's parameters: typed, bounded, unknown names refused, camelCase or snake_case alike."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        alias_generator=to_camel,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +138,10 @@ class JobContext:
     progress: Callable[[int, int | None], None]
     """`progress(done, total)`: kept with the run and shown; cheap, call it after each chunk."""
     services: Services = field(default_factory=Services)
-    """Mail, newsletter providers, webhooks: where they are and the keys that open them."""
+    """Mail, newsletter providers, webhooks, GitHub, the model: where they are, and the keys that
+    open them."""
+    policy: AgentPolicy = field(default_factory=AgentPolicy)
+    """What the agents may do, as the schedule file has it."""
     seconds_left: Callable[[], float] = lambda: math.inf
     """Of the run's time, for a job that would have to wait for somebody else."""
 

@@ -1,4 +1,4 @@
-"""Are these the parameters of that job? From raw values to the job's typed `Params`.
+"""What are parameters, and are these the right ones? From raw values to a typed `Params`.
 
 The schedule, the routes and the commands take the same names (camelCase or snake_case) and answer
 with the same words.
@@ -6,15 +6,28 @@ with the same words.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
 
 from scheduler.errors import LamplighterError
-from scheduler.job import Params
 from scheduler.suggest import did_you_mean, shown
+
+
+class Params(BaseModel):
+    """A job's parameters: typed, bounded, unknown names refused, camelCase or snake_case alike."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+    )
+
 
 P = TypeVar("P", bound=Params)
 Path: TypeAlias = tuple[str | int, ...]
@@ -63,10 +76,16 @@ class ParamsError(LamplighterError):
         )
 
 
-def read_params(model: type[P], raw: Mapping[str, object]) -> P:
-    """Hold raw values against a job's parameters.
+def read_params(
+    model: type[P],
+    raw: Mapping[str, object],
+    whose: str = "a parameter of this job",
+    also: Collection[str] = (),
+) -> P:
+    """Hold raw values against a job's parameters, or other keys that are `whose`.
 
-    Raises `ParamsError` with every problem.
+    `also` are named among what is allowed: whoever asks reads them. Raises `ParamsError` with
+    every problem.
     """
     names = {name: name for name in model.model_fields}
     names |= {field.alias: name for name, field in model.model_fields.items() if field.alias}
@@ -75,7 +94,7 @@ def read_params(model: type[P], raw: Mapping[str, object]) -> P:
     for given in raw:
         name = names.get(given)
         if name is None:
-            problems.append(ParamProblem((given,), _unknown(given, model)))
+            problems.append(ParamProblem((given,), _unknown(given, model, whose, also)))
         elif name in written:
             problems.append(ParamProblem((given,), f"is the same as {written[name]!r}; give one"))
         else:
@@ -120,13 +139,13 @@ def _is_number(annotation: object) -> bool:
     return bool(kinds & {int, float}) and bool not in kinds
 
 
-def _unknown(given: str, model: type[Params]) -> str:
+def _unknown(given: str, model: type[Params], whose: str, also: Collection[str]) -> str:
     if not model.model_fields:
-        return f"{shown(given)} is not a parameter of this job; it takes none"
-    allowed = ", ".join(model.model_fields)
+        return f"{shown(given)} is not {whose}; it takes none"
+    allowed = ", ".join((*model.model_fields, *also))
     return (
-        f"{shown(given)} is not a parameter of this job"
-        f"{did_you_mean(given, model.model_fields)}; allowed are {allowed}"
+        f"{shown(given)} is not {whose}"
+        f"{did_you_mean(given, (*model.model_fields, *also))}; allowed are {allowed}"
     )
 
 
@@ -141,7 +160,7 @@ def _message(kind: str, detail: Mapping[str, Any], model: type[Params], name: st
         return f"must be one of {context['expected']}".replace(" or ", ", ")
     if kind in {"value_error", "assertion_error"}:
         return str(context.get("error", detail["msg"]))
-    text = str(detail["msg"]).replace("Input should", "must")
+    text = str(detail["msg"]).replace("Input should", "must").replace("String should", "must")
     return text[:1].lower() + text[1:]
 
 

@@ -86,6 +86,17 @@ class GitHub:
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """The language model that the agents ask."""
+
+    name: str
+    api_key: SecretStr | None = None
+    """Endpoints of one's own often want none."""
+    base_url: str | None = None
+    """Of any endpoint that speaks OpenAI's protocol; OpenAI's own if not given."""
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """A provider that is None is off."""
 
@@ -95,3 +106,4 @@ class Services:
     brevo: Brevo | None = None
     webhooks: Webhooks = field(default_factory=Webhooks)
     github: GitHub = field(default_factory=GitHub)
+    model: Model | None = None

@@ -20,7 +20,16 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from scheduler.errors import SettingsError
-from scheduler.services import Brevo, GitHub, Mail, Mailchimp, MailerLite, Services, Webhooks
+from scheduler.services import (
+    Brevo,
+    GitHub,
+    Mail,
+    Mailchimp,
+    MailerLite,
+    Model,
+    Services,
+    Webhooks,
+)
 
 DEV_SECRET = "dev-admin-secret"  # noqa: S105 - published for use on loopback only, refused elsewhere
 PLACEHOLDERS = frozenset(
@@ -156,6 +165,12 @@ class Settings(BaseSettings):
     """Writes what was approved; without it the token that reads does."""
     encryption_key: SecretStr | None = None
     """Opens the tokens that projects keep encrypted: 64 hex digits, or any text."""
+    openai_api_key: SecretStr | None = None
+    """Turns the agents' model on."""
+    openai_base_url: str | None = None
+    """Another endpoint that speaks OpenAI's protocol: Ollama, vLLM, Azure; it may want no key."""
+    openai_model: str = Field("gpt-5-mini", pattern=r"^\S{1,200}$")
+    """The model that the agents ask, where their settings name no other."""
 
     @field_validator("trusted_proxies", "webhook_hosts", mode="before")
     @classmethod
@@ -189,7 +204,12 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "public_url", "mailerlite_api_url", "mailchimp_api_url", "brevo_api_url", "github_api_url"
+        "public_url",
+        "mailerlite_api_url",
+        "mailchimp_api_url",
+        "brevo_api_url",
+        "github_api_url",
+        "openai_base_url",
     )
     @classmethod
     def _url(cls, value: str | None) -> str | None:
@@ -297,6 +317,9 @@ class Settings(BaseSettings):
                 self.github_write_token,
                 self.encryption_key,
             ),
+            model=Model(self.openai_model, self.openai_api_key, self.openai_base_url)
+            if self.openai_api_key or self.openai_base_url
+            else None,
         )
 
     @property

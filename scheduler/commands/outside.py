@@ -70,5 +70,6 @@ async def outside(
             log=structlog.stdlib.get_logger("lamplighter.command"),
             progress=lambda *_: None,
             services=settings.services,
+            policy=schedule.agents,
         )
         yield Outside(job, ctx, entry.params if entry else job.params(), database)

@@ -20,6 +20,7 @@ from scheduler.db.runs import Beat, Claimed
 from scheduler.entry import Entry
 from scheduler.errors import LamplighterError, LeaseLostError, MissingTablesError, PermanentError
 from scheduler.job import Done, JobContext, Logger, RetryLater, Skipped
+from scheduler.policy import AgentPolicy
 from scheduler.running.outcome import Cancelled, End, Failed, Interrupted, TimedOut
 from scheduler.running.registry import JobType
 from scheduler.running.runlog import RunLog
@@ -52,6 +53,7 @@ class Attempt:
         logger: Logger,
         scheduled_jobs: frozenset[str],
         services: Services,
+        policy: AgentPolicy,
     ) -> None:
         self.claimed = claimed
         self.entry = entry
@@ -79,6 +81,7 @@ class Attempt:
             log=self.log,
             progress=self._progress,
             services=services,
+            policy=policy,
             seconds_left=lambda: self._deadline - monotonic(),
         )
 

@@ -208,6 +208,7 @@ class Runner:
                 entry.job for entry in self.schedule.entries.values() if entry.enabled
             ),
             services=self._services,
+            policy=self.schedule.agents,
         )
         if not self._live:
             # Leases count from the claim; nothing was to be kept before it.

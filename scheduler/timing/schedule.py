@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path as FilePath
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from scheduler.entry import CatchUp, Entry, Overlap, Retry, Schedule
 from scheduler.errors import LamplighterError
-from scheduler.job import Params
-from scheduler.params import ParamsError, read_params
+from scheduler.params import Params, ParamsError, read_params
 from scheduler.suggest import did_you_mean, shown
+from scheduler.timing.agents import AgentsReader
 from scheduler.timing.cron import Cron
 from scheduler.timing.document import (
     MAX_BYTES,
-    List,
     Map,
     Node,
     Path,
@@ -30,6 +29,7 @@ from scheduler.timing.document import (
     TooManyProblemsError,
     read_document,
 )
+from scheduler.timing.reader import NodeReader, line_of
 from scheduler.timing.values import (
     duration,
     is_nothing,
@@ -43,8 +43,6 @@ from scheduler.timing.values import (
 
 __all__ = ["Problem", "ScheduleError", "load_schedule", "read_schedule"]
 
-T = TypeVar("T")
-
 MAX_ENTRIES: Final = 10_000
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*(?:/[a-z0-9][a-z0-9_-]*)*")
 _MAX_NAME: Final = 100
@@ -56,7 +54,7 @@ _UTC: Final = ZoneInfo("UTC")
 _SECOND: Final = timedelta(seconds=1)
 _DAY: Final = timedelta(days=1)
 
-_TOP_KEYS: Final = ("timezone", "max_concurrent_runs", "execution", "jobs")
+_TOP_KEYS: Final = ("timezone", "max_concurrent_runs", "execution", "jobs", "agents")
 _ENTRY_KEYS: Final = (
     "job",
     "cron",
@@ -123,11 +121,11 @@ def _refuse(problems: Problems) -> Schedule:
     raise ScheduleError(tuple(problems))
 
 
-class _Reader:
+class _Reader(NodeReader):
     """Turns nodes into entries and notes what is wrong on the way; defaults stand in for it."""
 
     def __init__(self, problems: Problems, jobs: Mapping[str, type[Params]]) -> None:
-        self._problems = problems
+        super().__init__(problems)
         self._jobs = jobs
 
     def schedule(self, root: Map) -> Schedule:
@@ -139,6 +137,7 @@ class _Reader:
             entries=MappingProxyType(self._entries(root, timezone)),
             max_concurrent_runs=self._value(root, (), "max_concurrent_runs", limit, 5),
             timezone=timezone,
+            agents=AgentsReader(self._problems).policy(root),
         )
 
     def _entries(self, root: Map, timezone: ZoneInfo) -> dict[str, Entry]:
@@ -233,7 +232,7 @@ class _Reader:
         except ParamsError as error:
             for problem in error.problems:
                 if "params" in entry.items or entry.complete:
-                    at = _line(given, problem.path, line)
+                    at = line_of(given, problem.path, line)
                     self._problems.add(at, (*path, *problem.path), problem.message)
         return Params()
 
@@ -246,35 +245,6 @@ class _Reader:
         guess = did_you_mean(name, self._jobs)
         there = ", ".join(sorted(self._jobs)) or "none"
         return f"there is no job {shown(name)}{guess}; allowed are {there}"
-
-    def _keys(self, node: Map, path: Path, allowed: Collection[str]) -> None:
-        for key, line in node.lines.items():
-            if key not in allowed:
-                guess = did_you_mean(key, allowed)
-                message = f"is not a key here{guess}; allowed are {', '.join(allowed)}"
-                self._problems.add(line, (*path, key), message)
-
-    def _map(self, node: Node, path: Path) -> Map | None:
-        if isinstance(node, Map):
-            return node
-        what = "a list" if isinstance(node, List) else shown(node.text)
-        what = "has no value" if is_nothing(node) else f"is {what}"
-        self._problems.add(node.line, path, f"{what}; allowed are keys with values (a mapping)")
-        return None
-
-    def _value(self, node: Map, path: Path, key: str, read: Callable[[Scalar], T], default: T) -> T:
-        at = node.items.get(key)
-        if at is None:
-            return default
-        if not isinstance(at, Scalar):
-            self._problems.add(at.line, (*path, key), "is a list or mapping; allowed is one value")
-            return default
-        try:
-            return read(at)
-        except ValueError as error:
-            what = "has no value: " if is_nothing(at) else ""
-            self._problems.add(at.line, (*path, key), f"{what}{error}")
-            return default
 
 
 def _execution(node: Scalar) -> str:
@@ -291,17 +261,3 @@ def _jitter(node: Scalar, cron: Cron | None) -> timedelta:
             f"{written(period)} apart; allowed is less than that"
         )
     return jitter
-
-
-def _line(params: Map, path: Path, line: int) -> int:
-    """Find the line of a parameter, or of what is wrong deeper inside it; `line` if it has none."""
-    node: Node = params
-    for part in path:
-        if isinstance(node, Map) and part in node.items:
-            line, node = node.lines[str(part)], node.items[str(part)]
-        elif isinstance(node, List) and isinstance(part, int) and part < len(node.items):
-            node = node.items[part]
-            line = node.line
-        else:
-            break
-    return line

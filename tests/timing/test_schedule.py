@@ -234,7 +234,7 @@ jobs:
         ("", 1, "", "has no keys; allowed are timezone"),
         ("- a", 1, "", "has no keys"),
         ("\n\nplain", 1, "", "has no keys"),
-        ("agents: {}\njobs: {}", 1, "agents", "is not a key here; allowed are timezone, max"),
+        ("alert: {}\njobs: {}", 1, "alert", "is not a key here; allowed are timezone, max"),
         ("jobs: {}\nalerts: {}", 2, "alerts", "is not a key here"),
         ("job: {}\njobs: {}", 1, "job", "(did you mean 'jobs'?)"),
         ("jobs: {}\ntimezone: Berlin", 2, "timezone", "(did you mean 'Europe/Berlin'?)"),

@@ -48,7 +48,7 @@ async def orchestration_health(request: web.Request) -> web.Response:
     data = {
         "status": report.status,
         "timestamp": daemon.now().isoformat(),
-        "llmConfigured": getattr(daemon.settings, "openai_api_key", None) is not None,
+        "llmConfigured": daemon.settings.services.model is not None,
         "githubConfigured": daemon.settings.services.github.configured,
     }
     if report.status != "unhealthy":
