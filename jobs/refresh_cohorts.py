@@ -12,7 +12,8 @@
   is the last 12, the running one included. Each is followed up to the running period, which has no
   value before it is over, for 400 periods at most.
 - Events are cleaned after a while. Values stored before that stay; where there are none they are
-  unknown, not 0. To have all of a cohort computed anew, empty its `cohort_data`.
+  unknown, not 0: in periods that `cleanup` has come to, and in older ones than `events_days` that
+  are empty or follow an empty one. To have a cohort computed anew, empty its `cohort_data`.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class RefreshCohorts(Params):
     )
     """The events that are generations."""
     events_days: int = Field(default=90, ge=1, le=3650)
-    """Events younger than this are not cleaned: what `events_days` of `cleanup` says."""
+    """Events younger than this are deleted by nobody but `cleanup`, of which it is known."""
 
 
 @dataclass(slots=True)
