@@ -15,15 +15,16 @@ module-level `job` the declaration:
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Generic, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
 
 from scheduler.services import Services
@@ -41,6 +42,44 @@ class Params(BaseModel):
         populate_by_name=True,
         use_attribute_docstrings=True,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Somebody asks for a run: then, and only then, what validators find in `info.context`.
+
+    With it they refuse what cannot be right at that moment, such as a day that is not over. The
+    schedule's own parameters are for moments to come, so a job holds them to the same when it runs.
+    """
+
+    now: datetime
+    timezone: ZoneInfo
+    """The entry's."""
+
+
+def _listed(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return [item.strip() for item in value.split(",")] if value.strip() else []
+
+
+def _day(value: object) -> object:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise ValueError("must be a day like 2026-01-31")
+
+
+Item = TypeVar("Item")
+Listed: TypeAlias = Annotated[tuple[Item, ...], BeforeValidator(_listed)]
+"""The type of a parameter that is a list. A query string holds none: there, commas stand between
+the items."""
+Day: TypeAlias = Annotated[date, BeforeValidator(_day)]
+"""The type of a parameter that is a day, written as YYYY-MM-DD and in no other way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,34 +13,13 @@ from typing import Any, Final, TypeAlias, TypeVar, get_args
 from pydantic import ValidationError
 
 from scheduler.errors import LamplighterError
-from scheduler.job import Params
+from scheduler.faults import WHOLE, in_words
+from scheduler.job import Asking, Params
 from scheduler.suggest import did_you_mean, shown
 
 P = TypeVar("P", bound=Params)
 Path: TypeAlias = tuple[str | int, ...]
 
-_WHOLE: Final = "must be a whole number"
-_SWITCH: Final = "must be true or false"
-_TEXT: Final = "must be text, in quotes"
-_WORDS: Final = {
-    "missing": "is required",
-    "int_type": _WHOLE,
-    "int_parsing": _WHOLE,
-    "int_from_float": _WHOLE,
-    "int_parsing_size": _WHOLE,
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "finite_number": "must be a finite number",
-    "bool_type": _SWITCH,
-    "bool_parsing": _SWITCH,
-    "string_type": _TEXT,
-    "list_type": "must be a list",
-    "tuple_type": "must be a list",
-    "set_type": "must be a list",
-    "dict_type": "must be a mapping",
-    "model_type": "must be a mapping",
-    "none_required": "must be empty",
-}
 _BOUNDED: Final = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal"})
 
 
@@ -63,8 +42,8 @@ class ParamsError(LamplighterError):
         )
 
 
-def read_params(model: type[P], raw: Mapping[str, object]) -> P:
-    """Hold raw values against a job's parameters.
+def read_params(model: type[P], raw: Mapping[str, object], asking: Asking | None = None) -> P:
+    """Hold raw values against a job's parameters, and against the moment where somebody asks now.
 
     Raises `ParamsError` with every problem.
     """
@@ -85,13 +64,15 @@ def read_params(model: type[P], raw: Mapping[str, object]) -> P:
         if isinstance(raw[given], bool) and _is_number(model.model_fields[name].annotation):
             problems.append(ParamProblem((given,), "must be a number"))
     try:
-        params = model.model_validate({name: raw[given] for name, given in written.items()})
+        params = model.model_validate(
+            {name: raw[given] for name, given in written.items()}, context=asking
+        )
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
             first, *rest = detail["loc"] or ("",)
             name = names.get(str(first), str(first))
-            path: Path = (written.get(name, name), *rest) if name else ()
-            problems.append(ParamProblem(path, _message(detail["type"], detail, model, name)))
+            path: Path = (_plain(written.get(name, name)), *rest) if name else ()
+            problems.append(ParamProblem(path, _message(detail, model, name)))
         raise ParamsError(tuple(problems)) from None
     if problems:
         raise ParamsError(tuple(problems))
@@ -104,15 +85,20 @@ def own_names(model: type[Params], given: Iterable[str]) -> set[str]:
     return {aliases.get(name, name) for name in given}
 
 
-def change_params(base: P, given: Mapping[str, object]) -> P:
-    """Put `given` in the place of what `base` has, as somebody asks for one run.
+def change_params(base: P, given: Mapping[str, object], asking: Asking) -> P:
+    """Put `given` in the place of what `base` has, as somebody asks for one run now.
 
     Raises `ParamsError` with every problem.
     """
     model = type(base)
     replaced = own_names(model, given)
     kept = {name: value for name, value in base.model_dump().items() if name not in replaced}
-    return read_params(model, {**kept, **given})
+    return read_params(model, {**kept, **given}, asking)
+
+
+def _plain(name: str) -> str:
+    """Without the underscore of a name that Python keeps for itself, such as `from`."""
+    return name.removesuffix("_")
 
 
 def _is_number(annotation: object) -> bool:
@@ -123,26 +109,19 @@ def _is_number(annotation: object) -> bool:
 def _unknown(given: str, model: type[Params]) -> str:
     if not model.model_fields:
         return f"{shown(given)} is not a parameter of this job; it takes none"
-    allowed = ", ".join(model.model_fields)
+    allowed = ", ".join(map(_plain, model.model_fields))
     return (
         f"{shown(given)} is not a parameter of this job"
         f"{did_you_mean(given, model.model_fields)}; allowed are {allowed}"
     )
 
 
-def _message(kind: str, detail: Mapping[str, Any], model: type[Params], name: str) -> str:
-    context: Mapping[str, Any] = detail.get("ctx") or {}
+def _message(fault: Mapping[str, Any], model: type[Params], name: str) -> str:
     bounds = _bounds(model, name)
-    if kind in _WORDS:
-        return f"{_WORDS[kind]}, {bounds}" if _WORDS[kind] is _WHOLE and bounds else _WORDS[kind]
-    if kind in _BOUNDED and bounds:
+    if bounds and fault["type"] in _BOUNDED:
         return f"is out of range; allowed is {bounds}"
-    if kind in {"literal_error", "enum"}:
-        return f"must be one of {context['expected']}".replace(" or ", ", ")
-    if kind in {"value_error", "assertion_error"}:
-        return str(context.get("error", detail["msg"]))
-    text = str(detail["msg"]).replace("Input should", "must")
-    return text[:1].lower() + text[1:]
+    words = in_words(fault)
+    return f"{words}, {bounds}" if words == WHOLE and bounds else words
 
 
 def _bounds(model: type[Params], name: str) -> str:

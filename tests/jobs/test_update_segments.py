@@ -163,7 +163,7 @@ BROKEN: Mapping[str, tuple[object, str | None, str]] = {
     "nested": ({"$and": [ACTIVE, {"emails": 1}]}, "$and[1].emails", "is no column"),
     "of-the-account": ({"user.password_hash": "x"}, "user.password_hash", "is no column"),
     "hostile": ({'status" = 1 OR "email': 1}, "['status\" = 1 OR \"email']", "is no column"),
-    "huge": ('{"emails_opened": ' + "9" * 6_000 + "}", None, "cannot be read as JSON"),
+    "huge": ('{"emails_opened": ' + "9" * 6_000 + "}", None, "a number with too many digits"),
     "big": ({"emails_opened": 2**40}, "emails_opened", "a whole number"),
     "deep": ('{"$not": ' * 900 + "{}" + "}" * 900, None, "too deep"),
     "long": ({"email": ["x" * 900] * 200}, None, "longer than 100,000 characters"),
