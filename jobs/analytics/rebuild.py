@@ -27,26 +27,25 @@ class Rebuild(Params):
     """Write the days from here on again, and no others; alone: up to the last day that is over. At
     most ten years of days, or one year of hours."""
 
-    @field_validator("to")
+    @field_validator("to", "from_")
     @classmethod
-    def _to_is_over(cls, to: date | None, info: ValidationInfo) -> date | None:
-        if to is not None and isinstance(info.context, Asking):
-            _refuse_unless_over(to, info.context)
-        return to
+    def _is_over(cls, day: date | None, info: ValidationInfo) -> date | None:
+        if day is not None and isinstance(info.context, Asking):
+            _refuse_unless_over(day, info.context)
+        return day
 
     @field_validator("from_")
     @classmethod
     def _fits_to(cls, first: date | None, info: ValidationInfo) -> date | None:
-        to: date | None = info.data.get("to")
-        if first is None:
-            if to is not None:
-                raise ValueError("must be given where `to` is")
-            return None
-        if isinstance(info.context, Asking):
-            _refuse_unless_over(first, info.context)
-            to = to or _last_over(info.context)
-        if to is not None:
-            cls._refuse_unless_days(first, to)
+        if "to" not in info.data:
+            return first  # that one is refused, and enough is said
+        last: date | None = info.data["to"]
+        if first is None and last is not None:
+            raise ValueError("must be given where `to` is")
+        if last is None and isinstance(info.context, Asking):
+            last = _last_over(info.context)
+        if first is not None and last is not None:
+            cls._refuse_unless_days(first, last)
         return first
 
     def days(self, at: datetime, zone: ZoneInfo) -> tuple[date, date] | None:

@@ -47,8 +47,18 @@ END $$;
 -- name: lock!
 SELECT FROM analytics_cohorts WHERE slug = :slug FOR UPDATE;
 
--- name: add_odd_event!
--- At a moment that PostgreSQL knows and Python may not.
+-- name: add_odd_rows!
+-- Of moments that PostgreSQL knows and Python may not; for a person who is there, and of another.
+WITH another AS (
+    INSERT INTO app_users (id, email, created_at)
+    VALUES (gen_random_uuid(), 'another@example.com', :at ::text ::timestamptz)
+), paid AS (
+    INSERT INTO invoice_cache (user_id, stripe_invoice_id, status, amount_cents, invoice_date, paid_at)
+    VALUES (:user_id, 'odd', 'paid', 100, :at ::text ::timestamptz, :at ::text ::timestamptz)
+), subscribed AS (
+    INSERT INTO subscription_history (user_id, action, created_at)
+    VALUES (:user_id, 'created', :at ::text ::timestamptz)
+)
 INSERT INTO analytics_events (id, event_type, event_category, user_id, {events_time})
 VALUES (gen_random_uuid(), 'page_view', 'user', :user_id, :at ::text ::timestamptz);
 

@@ -113,6 +113,8 @@ def test_what_is_wrong_with_a_range_is_said_of_its_parameters(model: type[Params
     assert refused(model, **{"from": "2026-02-01"}) == {"from": not_over}
     both = {"from": not_over, "to": not_over}
     assert refused(model, **{"from": "2026-02-01", "to": "2026-02-01"}) == both
+    day = {"to": "must be a day like 2026-01-31"}
+    assert refused(model, **{"from": "2001-01-01", "to": "soon"}) == day
     for name in ("from", "to"):
         early = {"from": "2026-01-01", name: "1969-12-31"}
         assert refused(model, **early)[name] == "is out of range; allowed is at least 1970-01-01"

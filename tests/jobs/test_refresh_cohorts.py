@@ -288,15 +288,20 @@ async def test_dates_are_read_whatever_way_the_server_writes_them(
 
 
 @pytest.mark.parametrize("odd", ["-infinity", "0044-03-15 BC", "20000-01-01", "infinity"])
-async def test_events_beyond_any_calendar_harm_nobody(odd: str, shop: Product) -> None:
+async def test_times_beyond_any_calendar_harm_nobody(odd: str, shop: Product) -> None:
     made = await weekly_shop(shop)
-    for metric in METRICS:
-        await made.cohort(metric, metric, start_date=MONDAY.date())
+    for kind, metric in every(TYPES, METRICS):
+        await made.cohort(f"{kind} {metric}", metric, "week", kind, start_date=MONDAY.date())
     await made.sql.delete_events(shop.pool, before=None, after=None)
-    await made.sql.add_odd_event(shop.pool, user_id=made.people[3].id, at=odd)
+    await made.sql.add_odd_rows(shop.pool, user_id=made.people[3].id, at=odd)
     told = await shop.run(job, MONDAY + 20 * A_WEEK)
     assert told["errors"] == 0
-    assert (await made.shown("engagement"))["2026-W10"][1][:9] == [None] * 8 + [0]
+    for kind, metric in every(TYPES, METRICS):
+        joined = kind in {"signup_date", "custom"}
+        size = {"cohorts": 1, "size": 4} if joined else {"cohorts": 0, "size": 0}
+        assert told["cohorts"][f"{kind} {metric}"] == size
+    values = (await made.shown("signup_date engagement"))["2026-W10"][1]
+    assert values[:9] == [None] * 8 + [0]
 
 
 async def test_a_second_run_changes_nothing(shop: Product) -> None:
