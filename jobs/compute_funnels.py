@@ -42,7 +42,7 @@ OF_THE_DEFINITION = (
     # Somebody keeps its row locked: the next run computes it.
     asyncpg.LockNotAvailableError,
 )
-LOCK_WAIT = 5.0
+LOCK_WAIT = 2.0
 """Seconds that one funnel may keep the others waiting."""
 
 

@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from jobs import compute_funnels
 from jobs.compute_funnels import job
 from scheduler.errors import JobError
 from tests.jobs.funnel_data import (
@@ -222,10 +221,7 @@ async def test_events_beyond_any_calendar_are_in_no_funnel(odd: str, shop: Produ
     assert (answer["entered"], answer["completed"]) == (1, 1)
 
 
-async def test_a_locked_funnel_waits_for_the_next_run_and_holds_up_nobody(
-    shop: Product, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(compute_funnels, "LOCK_WAIT", 0.05)
+async def test_a_locked_funnel_waits_for_the_next_run_and_holds_up_nobody(shop: Product) -> None:
     for slug in ("f", "g"):
         await add_funnel(shop, slug, steps_of("a", "b"))
     async with shop.pool.acquire() as connection, connection.transaction():
