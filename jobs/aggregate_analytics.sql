@@ -87,8 +87,11 @@ WITH events AS MATERIALIZED (
     SELECT count(*) AS active,
         count(*) - (
             SELECT count(*) FROM app_users u
-            WHERE (u.created_at >= :starts_at OR u.created_at IS NULL)
-                AND u.id IN (SELECT user_id FROM active)
+            WHERE u.created_at >= :starts_at AND u.id IN (SELECT user_id FROM active)
+        ) - (
+            -- On its own: with an OR above, the plan for any day takes twice as long.
+            SELECT count(*) FROM app_users u
+            WHERE u.created_at IS NULL AND u.id IN (SELECT user_id FROM active)
         ) AS came_back
     FROM active
 ), strangers AS (
