@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue
 
-from jobs.analytics.names import EventNames, Names
-from jobs.analytics.rollups import done_before, rollup_sql
+from jobs.analytics.names import Currency, EventNames, Names
+from jobs.analytics.rebuild import DAY, Rebuild
+from jobs.analytics.rollups import LEDGER, Source, done_before, feeds, rollup_sql
 from scheduler.days import day_of, day_start
-from scheduler.errors import PermanentError
 from scheduler.job import Connection, Done, Job, JobContext, Outcome
 from scheduler.sql import Queries
 from scheduler.transaction import give_memory
 
 NAME = "aggregate-analytics"
 """Of the watermark, whichever entries run the job."""
-DAY = timedelta(days=1)
 TOGETHER = 7
 """Days a transaction, where several are due: tables that have no index by time are read once."""
 
-# What feeds columns of a day besides the events, with what it reads; `add_...` are the queries.
-SOURCES = {
-    "credits": {"credit_transactions": {"type", "amount", "created_at"}},
+# By the query that adds it, `add_...`.
+SOURCES: Mapping[str, Source] = {
+    "credits": LEDGER,
     "subscriptions": {"subscription_history": {"user_id", "action", "reason", "created_at"}},
     "revenue": {
         "invoice_cache": {"user_id", "stripe_invoice_id", "status", "amount_cents", "currency"}
@@ -40,16 +39,14 @@ SOURCES = {
 }
 
 
-class AggregateAnalytics(EventNames):
+class AggregateAnalytics(EventNames, Rebuild):
+    most_days = 3660
+
     late_days: int = Field(2, ge=0, le=60)
     """How many days before the last one that was written are written again, for what came late."""
     max_days: int = Field(90, ge=1, le=3660)
     """How far back the first run goes."""
-    from_: date | None = Field(None, alias="from", ge=date(1970, 1, 1))
-    """Write the days from here on again, and no others; alone: up to the last day that is over."""
-    to: date | None = Field(None, ge=date(1970, 1, 1))
-    """The last day to write again."""
-    currency: str = Field("usd", min_length=1, max_length=10, pattern=r"^[a-z0-9]+$")
+    currency: Currency = "usd"
     """Whose invoices are the revenue; those in others are left out and counted in the answer."""
     profile_events: Names = ("profile_created",)
     """Events that are a new profile."""
@@ -63,12 +60,6 @@ class AggregateAnalytics(EventNames):
     """Events that ban somebody."""
     warning_events: Names = ("warning_issued",)
     """Events that warn somebody."""
-
-    @model_validator(mode="after")
-    def _from_comes_first(self) -> AggregateAnalytics:
-        if self.to is not None and (self.from_ is None or self.from_ > self.to):
-            raise ValueError("`to` needs a `from` that is not after it")
-        return self
 
 
 async def run(ctx: JobContext, params: AggregateAnalytics) -> Outcome:
@@ -103,14 +94,10 @@ async def run(ctx: JobContext, params: AggregateAnalytics) -> Outcome:
 
 async def due_days(ctx: JobContext, sql: Queries, params: AggregateAnalytics) -> list[date]:
     """The days to write, without a gap, oldest first."""
+    if rebuilt := params.days(ctx.scheduled_for, ctx.timezone):
+        first, last = rebuilt
+        return days_between(first, last + DAY)
     today = day_of(ctx.scheduled_for, ctx.timezone)
-    if params.from_ is not None:
-        last = params.to or max(params.from_, today - DAY)
-        if last >= today:
-            raise PermanentError(
-                f"{last} is not over: the last day that is, in {ctx.timezone}, is {today - DAY}"
-            )
-        return days_between(params.from_, last + DAY)
 
     def start(day: date) -> datetime:
         return day_start(day, ctx.timezone)
@@ -143,14 +130,10 @@ class Rollup:
             **params.model_dump(exclude={"late_days", "max_days", "from_", "to"}),
             "has_pages": "page_url" in ctx.tables["analytics_events"],
         }
-        self.sources = [name for name, needs in SOURCES.items() if self._has(needs)]
+        self.sources = [name for name, source in SOURCES.items() if feeds(ctx.tables, source)]
         self.written: list[date] = []
         self.held: list[date] = []
         self._others: dict[str, Counter[str]] = {}
-
-    def _has(self, needs: dict[str, set[str]]) -> bool:
-        tables = self._ctx.tables
-        return all(columns <= tables.get(table, frozenset()) for table, columns in needs.items())
 
     def start(self, day: date) -> datetime:
         return day_start(day, self._ctx.timezone)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pydantic import Field
 
 from jobs.analytics.names import EventNames
-from jobs.analytics.rollups import done_before, rollup_sql
+from jobs.analytics.rebuild import DAY, Rebuild
+from jobs.analytics.rollups import LEDGER, done_before, feeds, rollup_sql
+from scheduler.days import day_start
 from scheduler.job import Done, Job, JobContext, Outcome
 from scheduler.sql import Queries
 from scheduler.transaction import give_memory
@@ -20,11 +23,23 @@ TOGETHER = 24
 """Hours a transaction at most, where several are due."""
 
 
-class AggregateHourly(EventNames):
+class AggregateHourly(EventNames, Rebuild):
+    most_days = 366
+
     late_hours: int = Field(3, ge=0, le=168)
     """How many of the last hours that were written are written again, for events that came late."""
     max_hours: int = Field(168, ge=1, le=8760)
     """How far back the first run goes, and how many missing hours a run fills, newest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    due: list[datetime]
+    """The hours to write."""
+    missing: set[datetime]
+    """Those that were never written, of the ones that are this job's business."""
+    done: datetime | None
+    """Up to where everything is written once nothing is missing; None where that stays as it is."""
 
 
 async def run(ctx: JobContext, params: AggregateHourly) -> Outcome:
@@ -32,24 +47,19 @@ async def run(ctx: JobContext, params: AggregateHourly) -> Outcome:
 
     Hours are those of UTC. The first run begins where the events begin, `max_hours` back at most;
     from then on no hour is left out, however long nothing ran. An hour whose events have begun to
-    be deleted keeps the numbers that it has, and is in `held`.
+    be deleted keeps the numbers that it has, and is in `held`. With `from` (and `to`) it writes the
+    hours of those days of the job's zone again, whether there are rows for them or not, and no
+    others.
     """
     sql = rollup_sql(__file__, ctx.tables)
-    end = hour_of(ctx.scheduled_for)
-    async with ctx.db.transaction() as connection:
-        begun = await done_before(connection, sql, NAME, end - params.max_hours * HOUR, end)
-        first = hour_of(begun)
-        await sql.advance(connection, job=NAME, at=first)
-        known = await _written(connection, sql, min(first, end) - params.late_hours * HOUR, end)
-    missing = [hour for hour in hours_between(first, end) if hour not in known]
-    due = sorted({*missing[-params.max_hours :], *last_of(known, params.late_hours)})
-    unfinished = set(missing)
+    plan = await due_hours(ctx, sql, params)
+    unfinished = set(plan.missing)
     written: list[datetime] = []
     held: list[datetime] = []
-    for hours in stretches(due, TOGETHER):
+    for hours in stretches(plan.due, TOGETHER):
         unfinished.difference_update(hours)
         parameters = {
-            **params.model_dump(exclude={"late_hours", "max_hours"}),
+            **params.model_dump(exclude={"late_hours", "max_hours", "from_", "to"}),
             "first": hours[0],
             "before": hours[-1] + HOUR,
             "now": ctx.now(),
@@ -58,12 +68,13 @@ async def run(ctx: JobContext, params: AggregateHourly) -> Outcome:
             await give_memory(connection, 64)
             judged = [row async for row in sql.roll_up(connection, hours=hours, **parameters)]
             whole = [row["hour"] for row in judged if row["whole"]]
-            if "credit_transactions" in ctx.tables:
+            if feeds(ctx.tables, LEDGER):
                 await sql.add_credits(connection, hours=whole, **parameters)
-            await sql.advance(connection, job=NAME, at=min(unfinished, default=end))
+            if plan.done is not None:
+                await sql.advance(connection, job=NAME, at=min(unfinished, default=plan.done))
         written += whole
         held += [row["hour"] for row in judged if not row["whole"]]
-        ctx.progress(len(written) + len(held), len(due))
+        ctx.progress(len(written) + len(held), len(plan.due))
     if held:
         ctx.log.warning("hours_held", hours=len(held))
     return Done(
@@ -71,8 +82,26 @@ async def run(ctx: JobContext, params: AggregateHourly) -> Outcome:
             "hours": [hour.isoformat() for hour in sorted(written)],
             "held": [hour.isoformat() for hour in sorted(held)],
             "left": len(unfinished),
+            "unfed": [] if feeds(ctx.tables, LEDGER) else ["credits"],
         }
     )
+
+
+async def due_hours(ctx: JobContext, sql: Queries, params: AggregateHourly) -> Plan:
+    if rebuilt := params.days(ctx.scheduled_for, ctx.timezone):
+        first, before = (
+            hour_of(day_start(day, ctx.timezone)) for day in (rebuilt[0], rebuilt[1] + DAY)
+        )
+        return Plan([*hours_between(first, before)], set(), None)
+    end = hour_of(ctx.scheduled_for)
+    async with ctx.db.transaction() as connection:
+        begun = await done_before(connection, sql, NAME, end - params.max_hours * HOUR, end)
+        first = hour_of(begun)
+        await sql.advance(connection, job=NAME, at=first)
+        known = await _written(connection, sql, min(first, end) - params.late_hours * HOUR, end)
+    missing = [hour for hour in hours_between(first, end) if hour not in known]
+    due = sorted({*missing[-params.max_hours :], *last_of(known, params.late_hours)})
+    return Plan(due, set(missing), end)
 
 
 async def _written(

@@ -30,7 +30,7 @@ WITH people AS (
     WHERE u.created_at >= :first AND u.created_at < :before
     GROUP BY 1
 ), periods AS MATERIALIZED (
-    SELECT hour AS starts_at, coalesce(c.events, 0) ::bigint AS events, r.events AS known,
+    SELECT hour AS starts_at, hour + interval '1 hour' AS ends_at, coalesce(c.events, 0) ::bigint AS events, r.events AS known,
         EXISTS (SELECT FROM analytics_hourly h WHERE h.hour = wanted.hour) AS stored,
         c.active_users, c.page_views, c.requests, c.generations, j.signups, c.errors, c.response_ms
     FROM unnest(:hours ::timestamptz[]) AS wanted (hour)
@@ -41,7 +41,7 @@ WITH people AS (
     SELECT period.*, {whole} AS whole FROM periods period
 ), remembered AS (
     INSERT INTO lamplighter.rollups (rollup, starts_at, ends_at, events, written_at)
-    SELECT 'hourly', starts_at, starts_at + interval '1 hour', events, :now
+    SELECT 'hourly', starts_at, ends_at, events, :now
     FROM judged
     WHERE whole
     ON CONFLICT (rollup, starts_at) DO UPDATE

@@ -1,15 +1,16 @@
 -- Every `old_...` gives the oldest rows that may go, after the last one given before (:at, :id), and
 -- every `delete_...` asks again whether they may go and passes over those that somebody has locked.
+-- Their time is text on the way, since PostgreSQL knows times that Python does not.
 
 -- fragment: old_webhook
 w.processed AND w.created_at < :before
 
 -- name: old_webhooks
-SELECT w.id, w.created_at AS at
+SELECT w.id, w.created_at ::text AS at
 FROM payment_webhooks w
 WHERE {old_webhook}
-    AND w.created_at >= coalesce(:at ::timestamptz, '-infinity')
-    AND (w.created_at, w.id) >= (coalesce(:at ::timestamptz, '-infinity'), :id)
+    AND w.created_at >= coalesce(:at ::text ::timestamptz, '-infinity')
+    AND (w.created_at, w.id) >= (coalesce(:at ::text ::timestamptz, '-infinity'), :id)
 ORDER BY w.created_at, w.id
 LIMIT :size ::int;
 
@@ -40,14 +41,14 @@ VALUES ('cleanup', 'analytics_events', :before)
 ON CONFLICT (job, key) DO UPDATE SET at = greatest(w.at, excluded.at);
 
 -- name: rolled_up_days
-SELECT date FROM analytics_daily WHERE date <= :last_day AND isfinite(date) ORDER BY date;
+SELECT date FROM analytics_daily WHERE date BETWEEN '1900-01-01' AND :last_day ORDER BY date;
 
 -- name: old_events
-SELECT e.id, e.{events_time} AS at
+SELECT e.id, e.{events_time} ::text AS at
 FROM analytics_events e
 WHERE e.{events_time} < :before
-    AND e.{events_time} >= coalesce(:at ::timestamptz, '-infinity')
-    AND (e.{events_time}, e.id) >= (coalesce(:at ::timestamptz, '-infinity'), :id)
+    AND e.{events_time} >= coalesce(:at ::text ::timestamptz, '-infinity')
+    AND (e.{events_time}, e.id) >= (coalesce(:at ::text ::timestamptz, '-infinity'), :id)
 ORDER BY e.{events_time}, e.id
 LIMIT :size ::int;
 
@@ -89,13 +90,13 @@ CROSS JOIN LATERAL (
 ) kept;
 
 -- name: old_runs
-SELECT r.id, r.finished_at AS at
+SELECT r.id, r.finished_at ::text AS at
 FROM lamplighter.runs r
 JOIN unnest(:jobs ::text[], :kept ::bigint[]) AS keep (job, seq)
     ON keep.job = r.job AND r.seq < keep.seq
 WHERE {finished_run}
-    AND r.finished_at >= coalesce(:at ::timestamptz, '-infinity')
-    AND (r.finished_at, r.id) >= (coalesce(:at ::timestamptz, '-infinity'), :id)
+    AND r.finished_at >= coalesce(:at ::text ::timestamptz, '-infinity')
+    AND (r.finished_at, r.id) >= (coalesce(:at ::text ::timestamptz, '-infinity'), :id)
 ORDER BY r.finished_at, r.id
 LIMIT :size ::int;
 

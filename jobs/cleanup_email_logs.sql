@@ -1,12 +1,13 @@
 -- Every `old_...` gives the oldest rows that may go, after the last one given before (:at, :id), and
 -- every `delete_...` asks again whether they may go and passes over those that somebody has locked.
+-- Their time is text on the way, since PostgreSQL knows times that Python does not.
 
 -- name: old_events
-SELECT e.id, e.occurred_at AS at
+SELECT e.id, e.occurred_at ::text AS at
 FROM email_events e
 WHERE e.occurred_at < :before
-    AND e.occurred_at >= coalesce(:at ::timestamptz, '-infinity')
-    AND (e.occurred_at, e.id) >= (coalesce(:at ::timestamptz, '-infinity'), :id)
+    AND e.occurred_at >= coalesce(:at ::text ::timestamptz, '-infinity')
+    AND (e.occurred_at, e.id) >= (coalesce(:at ::text ::timestamptz, '-infinity'), :id)
 ORDER BY e.occurred_at, e.id
 LIMIT :size ::int;
 
@@ -23,11 +24,11 @@ WITH deleted AS (
 SELECT count(*) FROM deleted;
 
 -- name: old_logs
-SELECT l.id, l.created_at AS at
+SELECT l.id, l.created_at ::text AS at
 FROM email_logs l
 WHERE l.created_at < :before
-    AND l.created_at >= coalesce(:at ::timestamptz, '-infinity')
-    AND (l.created_at, l.id) >= (coalesce(:at ::timestamptz, '-infinity'), :id)
+    AND l.created_at >= coalesce(:at ::text ::timestamptz, '-infinity')
+    AND (l.created_at, l.id) >= (coalesce(:at ::text ::timestamptz, '-infinity'), :id)
 ORDER BY l.created_at, l.id
 LIMIT :size ::int;
 
@@ -54,11 +55,11 @@ AND (
 )
 
 -- name: old_messages
-SELECT q.id, q.created_at AS at
+SELECT q.id, q.created_at ::text AS at
 FROM email_queue q
 WHERE {finished}
-    AND q.created_at >= coalesce(:at ::timestamptz, '-infinity')
-    AND (q.created_at, q.id) >= (coalesce(:at ::timestamptz, '-infinity'), :id)
+    AND q.created_at >= coalesce(:at ::text ::timestamptz, '-infinity')
+    AND (q.created_at, q.id) >= (coalesce(:at ::text ::timestamptz, '-infinity'), :id)
 ORDER BY q.created_at, q.id
 LIMIT :size ::int;
 

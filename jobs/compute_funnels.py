@@ -14,10 +14,11 @@ from pydantic import Field, JsonValue
 
 from jobs.analytics.events import event_sql
 from jobs.analytics.funnel_steps import BrokenFunnelError, Step, parse_steps
+from jobs.analytics.names import Slugs
 from scheduler.errors import JobError, MissingTablesError
 from scheduler.job import Connection, Done, Explanation, Job, JobContext, Outcome, Params, Row
 from scheduler.sql import Queries
-from scheduler.transaction import give_memory, limit_lock_wait
+from scheduler.transaction import give_memory, in_plain_words, limit_lock_wait
 from scheduler.walk import REFUSED
 
 PROGRESS = "analytics_funnel_progress"
@@ -41,7 +42,7 @@ OF_THE_DEFINITION = (
     # Somebody keeps its row locked: the next run computes it.
     asyncpg.LockNotAvailableError,
 )
-LOCK_WAIT = 5.0
+LOCK_WAIT = 2.0
 """Seconds that one funnel may keep the others waiting."""
 
 
@@ -53,7 +54,7 @@ class ComputeFunnels(Params):
     """Whether each person's furthest chain is kept in `analytics_funnel_progress`."""
     progress_batch: int = Field(20_000, ge=100, le=1_000_000)
     """People whose progress one transaction writes, about: 20,000 take a second or two."""
-    slugs: tuple[str, ...] | None = Field(None, max_length=1_000)
+    slugs: Slugs | None = None
     """Only these funnels; all that are published where it is not given."""
 
 
@@ -93,12 +94,11 @@ async def run(ctx: JobContext, params: ComputeFunnels) -> Outcome:
         raise MissingTablesError(
             f"trackProgress needs {PROGRESS} with {', '.join(sorted(missing))}"
         )
-    slugs = None if params.slugs is None else list(params.slugs)
     async with ctx.db.transaction() as connection:
-        rows = sql.published(connection, slugs=slugs)
+        rows = sql.published(connection, slugs=params.slugs)
         funnels = [(row["id"], row["slug"]) async for row in rows]
     answers: dict[str, JsonValue] = {
-        slug: {"error": "there is no published funnel of this slug"} for slug in slugs or ()
+        slug: {"error": "there is no published funnel of this slug"} for slug in params.slugs or ()
     }
     computed = 0
     for number, (key, slug) in enumerate(funnels, 1):
@@ -106,8 +106,8 @@ async def run(ctx: JobContext, params: ComputeFunnels) -> Outcome:
             answers[slug] = await compute(ctx, sql, key, params)
             computed += 1
         except (BrokenFunnelError, *OF_THE_DEFINITION) as error:
-            answers[slug] = {"error": str(error)}
-            ctx.log.warning("funnel_failed", slug=slug, error=str(error))
+            answers[slug] = {"error": in_plain_words(error)}
+            ctx.log.warning("funnel_failed", slug=slug, error=in_plain_words(error))
         ctx.progress(number, len(funnels))
     return Done({"computed": computed, "funnels": answers})
 

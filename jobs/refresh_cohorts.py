@@ -12,23 +12,26 @@
   is the last 12, the running one included. Each is followed up to the running period, which has no
   value before it is over, for 400 periods at most.
 - Events are cleaned after a while. Values stored before that stay; where there are none they are
-  unknown, not 0. To have all of a cohort computed anew, empty its `cohort_data`.
+  unknown, not 0: in periods that `cleanup` has come to, and in older ones than `events_days` that
+  are empty or follow an empty one. To have a cohort computed anew, empty its `cohort_data`.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated
 
 import asyncpg
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue
 
 from jobs.analytics import cohort_pass
 from jobs.analytics.cohort_data import Matrix, cohort_data
 from jobs.analytics.cohort_pass import FILTERS, FIRST_FILTER, Statement
 from jobs.analytics.cohorts import BrokenCohortError, Cohort, read_cohort
+from jobs.analytics.names import Currency, Name, Slugs
 from jobs.criteria import guard
 from jobs.criteria.columns import read_columns
 from jobs.criteria.compiler import compile_criteria
@@ -36,9 +39,19 @@ from jobs.criteria.errors import CriteriaError
 from jobs.criteria.reading import LONGEST, read_criteria
 from scheduler.days import day_of, day_start
 from scheduler.errors import JobError, MissingTablesError
-from scheduler.job import Connection, Done, Explanation, Job, JobContext, Outcome, Params, Row
+from scheduler.job import (
+    Connection,
+    Done,
+    Explanation,
+    Job,
+    JobContext,
+    Listed,
+    Outcome,
+    Params,
+    Row,
+)
 from scheduler.sql import Queries, load_sql
-from scheduler.transaction import limit_lock_wait
+from scheduler.transaction import in_plain_words, limit_lock_wait
 
 sql = load_sql(__file__)
 
@@ -63,24 +76,20 @@ BROKEN = (
     asyncpg.SyntaxOrAccessError,
 )
 
-# Texts as the database can hold them: without NUL.
-EventType = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,100}$")]
-Slug = Annotated[str, StringConstraints(pattern=r"^[^\x00]{1,255}$")]
-
 
 class RefreshCohorts(Params):
-    slugs: list[Slug] | None = Field(default=None, max_length=1000)
+    slugs: Slugs | None = None
     """Only these cohorts; all that are published where it is left out."""
-    currency: str = Field(default="usd", pattern="^[A-Za-z]{3}$")
+    currency: Currency = "usd"
     """Whose invoices are revenue; those in other currencies are left out."""
     cumulative: bool = False
     """Whether revenue is all that a cohort has paid by the end of the period."""
-    generation_events: list[EventType] = Field(
-        default=["generation_completed"], min_length=1, max_length=20
+    generation_events: Annotated[Listed[Name], Field(min_length=1, max_length=20)] = (
+        "generation_completed",
     )
     """The events that are generations."""
     events_days: int = Field(default=90, ge=1, le=3650)
-    """Events younger than this are not cleaned: what `events_days` of `cleanup` says."""
+    """Events younger than this are deleted by nobody but `cleanup`, of which it is known."""
 
 
 @dataclass(slots=True)
@@ -95,9 +104,10 @@ class Report:
         path: JsonValue = getattr(error, "path", None)
         if isinstance(error, CriteriaError):
             path = f"filters.{error.path}" if error.path else "filters"
-        self.cohorts[slug] = {"error": str(error), "path": path}
+        said = in_plain_words(error)
+        self.cohorts[slug] = {"error": said, "path": path}
         self.errors += 1
-        ctx.log.warning("cohort_failed", slug=slug, path=path, error=str(error))
+        ctx.log.warning("cohort_failed", slug=slug, path=path, error=said)
 
 
 async def run(ctx: JobContext, params: RefreshCohorts) -> Outcome:
@@ -141,7 +151,7 @@ async def run(ctx: JobContext, params: RefreshCohorts) -> Outcome:
     return Done({"refreshed": report.refreshed, "errors": report.errors, "cohorts": report.cohorts})
 
 
-async def _published(ctx: JobContext, slugs: list[str] | None) -> list[Row]:
+async def _published(ctx: JobContext, slugs: Sequence[str] | None) -> list[Row]:
     async with ctx.db.transaction() as connection:
         rows = sql.published(connection, longest=LONGEST + 1, slugs=slugs)
         return [row async for row in rows]
@@ -161,7 +171,7 @@ async def _measure(
     oldest_day = day_of(ctx.scheduled_for, ctx.timezone) - timedelta(days=params.events_days)
     async with ctx.db.transaction() as connection:
         condition = await _condition(ctx, connection, passes, cohort.filters)
-        measured = params.generation_events if cohort.needs_events else params.currency.lower()
+        measured = params.generation_events if cohort.needs_events else params.currency
         counting = cohort_pass.statement(passes, cohort, ctx.scheduled_for, measured, condition)
         cutoff = day_start(oldest_day, ctx.timezone)
         return counting, await cohort_pass.measure(connection, passes, cohort, counting, cutoff)

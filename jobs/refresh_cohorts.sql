@@ -1,7 +1,14 @@
+-- fragment: start_date
+-- In ISO 8601, whatever the server's own way with dates is.
+(to_jsonb(c.start_date) #>> '{}')
+
+-- fragment: end_date
+(to_jsonb(c.end_date) #>> '{}')
+
 -- name: published
--- JSON as text: whatever it holds, reading it fails nobody but its own cohort.
-SELECT c.id, c.slug, c.cohort_type, c.granularity, c.metric, c.start_date, c.end_date,
-    left(c.filters ::text, :longest ::int) AS filters, w.at AS computed_for
+-- JSON and dates as text: whatever they hold, reading it fails nobody but its own cohort.
+SELECT c.id, c.slug, c.cohort_type, c.granularity, c.metric, {start_date} AS start_date,
+    {end_date} AS end_date, left(c.filters ::text, :longest ::int) AS filters, w.at AS computed_for
 FROM analytics_cohorts c
 LEFT JOIN lamplighter.watermarks w ON w.job = 'refresh-cohorts' AND w.key = c.id ::text
 WHERE coalesce(c.status, 'published') = 'published'
@@ -19,8 +26,8 @@ SET cohort_data = :data ::text ::jsonb, last_computed_at = :now
 WHERE c.id = :id
     AND c.cohort_type = :cohort_type AND c.granularity = :granularity AND c.metric = :metric
     AND left(c.filters ::text, :longest ::int) IS NOT DISTINCT FROM :filters ::text
-    AND c.start_date IS NOT DISTINCT FROM :start_date
-    AND c.end_date IS NOT DISTINCT FROM :end_date
+    AND {start_date} IS NOT DISTINCT FROM :start_date ::text
+    AND {end_date} IS NOT DISTINCT FROM :end_date ::text
 RETURNING c.id;
 
 -- name: remember!

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated
 from uuid import UUID
 
 import asyncpg
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import Field, JsonValue
 
+from jobs.analytics.names import Slugs
 from jobs.criteria.columns import Column, read_columns
 from jobs.criteria.compiler import compile_criteria, first_free, placed
 from jobs.criteria.errors import CriteriaError
@@ -20,7 +20,7 @@ from jobs.criteria.vocabulary import ACCOUNT, SUBSCRIBER
 from scheduler.errors import JobError, PermanentError
 from scheduler.job import Connection, Done, Explanation, Job, JobContext, Outcome, Params
 from scheduler.sql import Query, load_sql
-from scheduler.transaction import give_memory, limit_lock_wait
+from scheduler.transaction import give_memory, in_plain_words, limit_lock_wait
 from scheduler.walk import FIRST_KEY, LAST_KEY, MOST_REFUSED, REFUSED
 
 sql = load_sql(__file__)
@@ -41,14 +41,9 @@ class Limits:
     """Above this many members that cannot be written, it is not the members."""
 
 
-def _listed(value: object) -> object:
-    """A query string cannot hold a list: there, commas stand between the slugs."""
-    return tuple(value.split(",")) if isinstance(value, str) else value
-
-
 class UpdateSegments(Params):
-    segments: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field((), max_length=1_000)
-    """Slugs: only these segments, or all dynamic ones where none is named."""
+    segments: Slugs | None = None
+    """Slugs: only these segments; all dynamic ones where it is left out."""
     dry_run: bool = False
     """Say how many would join and leave, and change nothing."""
     joins_days: int = Field(400, ge=1, le=3650)
@@ -108,7 +103,7 @@ async def update_all(ctx: JobContext, params: UpdateSegments, limits: Limits) ->
     segments = await read_segments(ctx, params.segments)
     answers: dict[str, JsonValue] = {
         slug: {"error": "there is no published dynamic segment of this slug"}
-        for slug in params.segments
+        for slug in params.segments or ()
     }
     updated = changed = 0
     for segment in segments:
@@ -122,8 +117,9 @@ async def update_all(ctx: JobContext, params: UpdateSegments, limits: Limits) ->
             updated += 1
         except OF_ONE_SEGMENT as error:
             path = error.path if isinstance(error, CriteriaError) else None
-            answers[segment.slug] = {"error": str(error), **({"path": path} if path else {})}
-            ctx.log.warning("segment_failed", slug=segment.slug, path=path, error=str(error))
+            said = in_plain_words(error)
+            answers[segment.slug] = {"error": said, **({"path": path} if path else {})}
+            ctx.log.warning("segment_failed", slug=segment.slug, path=path, error=said)
     if not params.dry_run:
         await forget_joins(ctx, language.now - timedelta(days=params.joins_days), limits.chunk)
     errors = sum("error" in answer for answer in answers.values() if isinstance(answer, dict))
@@ -150,9 +146,9 @@ async def learn(ctx: JobContext) -> Language:
     return Language(columns, ctx.now().astimezone(ctx.timezone))
 
 
-async def read_segments(ctx: JobContext, slugs: Sequence[str]) -> list[Segment]:
+async def read_segments(ctx: JobContext, slugs: Sequence[str] | None) -> list[Segment]:
     async with ctx.db.transaction() as connection:
-        rows = sql.segments(connection, slugs=list(slugs) or None, longest=LONGEST)
+        rows = sql.segments(connection, slugs=slugs, longest=LONGEST)
         return [Segment(row["id"], row["slug"], row["criteria"]) async for row in rows]
 
 

@@ -78,7 +78,8 @@ WITH segment AS MATERIALIZED (
     USING segment
     WHERE m.segment_id = segment.id
         AND m.subscriber_id = ANY ((SELECT :ids ::text ::uuid[]) ::uuid[])
-        AND NOT EXISTS (SELECT FROM matching WHERE matching.id = m.subscriber_id)
+        -- Not by NOT EXISTS: that is a join, row by row where the planner expects few of either.
+        AND m.subscriber_id NOT IN (SELECT id FROM matching)
     RETURNING 1
 ), remembered AS (
     INSERT INTO lamplighter.segment_joins (segment_id, subscriber_id, joined_at)

@@ -15,22 +15,25 @@ module-level `job` the declaration:
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any, Generic, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import JsonValue
+from pydantic import BeforeValidator, JsonValue
 
-from scheduler.params import Params
+from scheduler.params import Asking, Params
 from scheduler.policy import AgentPolicy
 from scheduler.services import Services
 
 __all__ = (
+    "Asking",
     "Connection",
+    "Day",
     "Done",
     "Enrolling",
     "Explanation",
@@ -38,6 +41,7 @@ __all__ = (
     "JobContext",
     "JobDatabase",
     "Json",
+    "Listed",
     "Logger",
     "Outcome",
     "Params",
@@ -47,6 +51,31 @@ __all__ = (
 )
 
 Json: TypeAlias = Mapping[str, JsonValue]
+
+
+def _listed(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return [item.strip() for item in value.split(",")] if value.strip() else []
+
+
+def _day(value: object) -> object:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    try:
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise ValueError("must be a day like 2026-01-31")
+
+
+Item = TypeVar("Item")
+Listed: TypeAlias = Annotated[tuple[Item, ...], BeforeValidator(_listed)]
+"""The type of a parameter that is a list. A query string holds none: there, commas stand between
+the items."""
+Day: TypeAlias = Annotated[date, BeforeValidator(_day)]
+"""The type of a parameter that is a day, written as YYYY-MM-DD and in no other way."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeAlias, TypeVar, get_args
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from scheduler.errors import LamplighterError
+from scheduler.faults import WHOLE, in_words
 from scheduler.suggest import did_you_mean, shown
 
 
@@ -29,31 +32,22 @@ class Params(BaseModel):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Somebody asks for a run: then, and only then, what validators find in `info.context`.
+
+    With it they refuse what cannot be right at that moment, such as a day that is not over. The
+    schedule's own parameters are for moments to come, so a job holds them to the same when it runs.
+    """
+
+    now: datetime
+    timezone: ZoneInfo
+    """The entry's."""
+
+
 P = TypeVar("P", bound=Params)
 Path: TypeAlias = tuple[str | int, ...]
 
-_WHOLE: Final = "must be a whole number"
-_SWITCH: Final = "must be true or false"
-_TEXT: Final = "must be text, in quotes"
-_WORDS: Final = {
-    "missing": "is required",
-    "int_type": _WHOLE,
-    "int_parsing": _WHOLE,
-    "int_from_float": _WHOLE,
-    "int_parsing_size": _WHOLE,
-    "float_type": "must be a number",
-    "float_parsing": "must be a number",
-    "finite_number": "must be a finite number",
-    "bool_type": _SWITCH,
-    "bool_parsing": _SWITCH,
-    "string_type": _TEXT,
-    "list_type": "must be a list",
-    "tuple_type": "must be a list",
-    "set_type": "must be a list",
-    "dict_type": "must be a mapping",
-    "model_type": "must be a mapping",
-    "none_required": "must be empty",
-}
 _BOUNDED: Final = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal"})
 
 
@@ -79,10 +73,13 @@ class ParamsError(LamplighterError):
 def read_params(
     model: type[P],
     raw: Mapping[str, object],
+    asking: Asking | None = None,
     whose: str = "a parameter of this job",
     also: Collection[str] = (),
 ) -> P:
     """Hold raw values against a job's parameters, or other keys that are `whose`.
+
+    Where somebody asks now, they are held against the moment too.
 
     `also` are named among what is allowed: whoever asks reads them. Raises `ParamsError` with
     every problem.
@@ -104,34 +101,49 @@ def read_params(
         if isinstance(raw[given], bool) and _is_number(model.model_fields[name].annotation):
             problems.append(ParamProblem((given,), "must be a number"))
     try:
-        params = model.model_validate({name: raw[given] for name, given in written.items()})
+        params = model.model_validate(
+            {name: raw[given] for name, given in written.items()}, context=asking
+        )
     except ValidationError as error:
         for detail in error.errors(include_url=False, include_input=False):
             first, *rest = detail["loc"] or ("",)
             name = names.get(str(first), str(first))
-            path: Path = (written.get(name, name), *rest) if name else ()
-            problems.append(ParamProblem(path, _message(detail["type"], detail, model, name)))
+            path: Path = (_plain(written.get(name, name)), *rest) if name else ()
+            problems.append(ParamProblem(path, _message(detail, model, name)))
         raise ParamsError(tuple(problems)) from None
     if problems:
         raise ParamsError(tuple(problems))
     return params
 
 
+def own_name(model: type[Params], given: str) -> str:
+    """The name that the model itself has for a parameter named in either way."""
+    return next((name for name, field in model.model_fields.items() if field.alias == given), given)
+
+
 def own_names(model: type[Params], given: Iterable[str]) -> set[str]:
-    """The names that the model itself has for parameters named in either way."""
-    aliases = {field.alias: name for name, field in model.model_fields.items()}
-    return {aliases.get(name, name) for name in given}
+    return {own_name(model, name) for name in given}
 
 
-def change_params(base: P, given: Mapping[str, object]) -> P:
-    """Put `given` in the place of what `base` has, as somebody asks for one run.
+def change_params(
+    base: P,
+    given: Mapping[str, object],
+    asking: Asking | None = None,
+    whose: str = "a parameter of this job",
+) -> P:
+    """Put `given` in the place of what `base` has, as somebody asks for one run now.
 
     Raises `ParamsError` with every problem.
     """
     model = type(base)
     replaced = own_names(model, given)
     kept = {name: value for name, value in base.model_dump().items() if name not in replaced}
-    return read_params(model, {**kept, **given})
+    return read_params(model, {**kept, **given}, asking, whose)
+
+
+def _plain(name: str) -> str:
+    """Without the underscore of a name that Python keeps for itself, such as `from`."""
+    return name.removesuffix("_")
 
 
 def _is_number(annotation: object) -> bool:
@@ -142,26 +154,19 @@ def _is_number(annotation: object) -> bool:
 def _unknown(given: str, model: type[Params], whose: str, also: Collection[str]) -> str:
     if not model.model_fields:
         return f"{shown(given)} is not {whose}; it takes none"
-    allowed = ", ".join((*model.model_fields, *also))
+    allowed = ", ".join(map(_plain, (*model.model_fields, *also)))
     return (
         f"{shown(given)} is not {whose}"
         f"{did_you_mean(given, (*model.model_fields, *also))}; allowed are {allowed}"
     )
 
 
-def _message(kind: str, detail: Mapping[str, Any], model: type[Params], name: str) -> str:
-    context: Mapping[str, Any] = detail.get("ctx") or {}
+def _message(fault: Mapping[str, Any], model: type[Params], name: str) -> str:
     bounds = _bounds(model, name)
-    if kind in _WORDS:
-        return f"{_WORDS[kind]}, {bounds}" if _WORDS[kind] is _WHOLE and bounds else _WORDS[kind]
-    if kind in _BOUNDED and bounds:
+    if bounds and fault["type"] in _BOUNDED:
         return f"is out of range; allowed is {bounds}"
-    if kind in {"literal_error", "enum"}:
-        return f"must be one of {context['expected']}".replace(" or ", ", ")
-    if kind in {"value_error", "assertion_error"}:
-        return str(context.get("error", detail["msg"]))
-    text = str(detail["msg"]).replace("Input should", "must").replace("String should", "must")
-    return text[:1].lower() + text[1:]
+    words = in_words(fault)
+    return f"{words}, {bounds}" if words == WHOLE and bounds else words
 
 
 def _bounds(model: type[Params], name: str) -> str:

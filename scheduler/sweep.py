@@ -32,14 +32,15 @@ class Sweep:
         find: Query,
         delete: Query,
         parameters: Mapping[str, object],
-        at: datetime | None = None,
+        first: datetime | None = None,
         already: int = 0,
     ) -> int:
-        """Delete what `find` gives from `at` on, oldest first, until `most` with those `already`.
+        """Delete what `find` gives from `first` on, oldest first, to `most` with those `already`.
 
         Returns how many went. What is locked or refused is stepped over.
         """
         deleted = 0
+        at = first.isoformat() if first else None
         key = UUID(int=0)
         while (size := min(BATCH, self._most - already - deleted)) > 0:
             async with self._ctx.db.transaction() as connection:

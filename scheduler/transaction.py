@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncpg
+
 from scheduler.job import Connection
 from scheduler.sql import load_sql
 
@@ -12,6 +14,13 @@ async def limit_lock_wait(connection: Connection, seconds: float) -> None:
     """How long a statement waits for a lock before it fails with `LockNotAvailableError`."""
     # 0 would mean for ever.
     await sql.limit_lock_wait(connection, milliseconds=max(int(seconds * 1000), 1))
+
+
+def in_plain_words(error: Exception) -> str:
+    """What an error says, for a report on one of several things."""
+    if isinstance(error, asyncpg.LockNotAvailableError):
+        return "somebody kept rows of it locked for too long; the next run tries again"
+    return str(error)
 
 
 async def give_memory(connection: Connection, megabytes: int) -> None:

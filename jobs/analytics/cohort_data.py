@@ -46,21 +46,26 @@ class Kept:
     """Which events are still there. They are cleaned oldest first, older than some days only."""
 
     cutoff: datetime
-    """Events from here on are not cleaned yet, as the schedule has it."""
-    oldest: datetime | None
-    """The oldest event."""
+    """Events from here on are cleaned by nobody yet, as the schedule has it."""
+    cleaned: datetime
+    """Events before this may be gone: so far has our own cleanup come."""
     empty: frozenset[int]
-    """Of the periods that began before `cutoff`, those in which nobody at all did anything."""
+    """Of the periods, with one before the first, those in which nobody at all did anything."""
 
     def whole(self, period: int, start: datetime) -> bool:
-        """Whether what can be computed now is the number, as far as one can know."""
-        if start >= self.cutoff:
-            return True
-        return self.oldest is not None and self.oldest <= start and period not in self.empty
+        """Whether what can be computed now is the number, as far as one can know.
 
-    def doubtful(self, start: datetime) -> bool:
+        Where somebody else may have cleaned, events of the period before tell that nothing of this
+        one is gone.
+        """
+        return start >= self.cleaned and (start >= self.cutoff or not self._hollow(period))
+
+    def doubtful(self, period: int, start: datetime) -> bool:
         """Whether events of a period that began at `start` may have been deleted."""
-        return start < self.cutoff or self.oldest is None or start < self.oldest
+        return start < max(self.cleaned, self.cutoff) or self._hollow(period)
+
+    def _hollow(self, period: int) -> bool:
+        return period in self.empty or period - 1 in self.empty
 
 
 @dataclass(slots=True)
@@ -136,7 +141,7 @@ def _from_events(
         else:
             start = window.start(period)
             then = before.values(place)
-            if then is not None and kept.doubtful(start) and before.had_more(place, cell):
+            if then is not None and kept.doubtful(period, start) and before.had_more(place, cell):
                 now = then
             elif then is None and not kept.whole(period, start):
                 now = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from jobs.analytics.cohort_data import Cell, Kept, Matrix
 from jobs.analytics.cohorts import Cohort
@@ -22,6 +22,8 @@ FILTERS = "('filters' IS NOT NULL)"
 """What stands in the statements until the condition of a cohort's filters takes its place."""
 FIRST_FILTER = 5
 """The number of that condition's first placeholder."""
+
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 # What some cohorts need, and others do without.
 INVOICES = {
@@ -76,7 +78,7 @@ def statement(
 async def measure(
     connection: Connection, sql: Queries, cohort: Cohort, counting: Statement, cutoff: datetime
 ) -> Matrix:
-    """Run the pass. Events before `cutoff` may have been cleaned."""
+    """Run the pass. Events before `cutoff` may have been cleaned by others than `cleanup`."""
     # A hash of a million people.
     await give_memory(connection, 64)
     await sql.without_loops(connection)
@@ -98,8 +100,10 @@ async def measure(
 
 
 async def _kept(connection: Connection, sql: Queries, cohort: Cohort, cutoff: datetime) -> Kept:
-    starts = cohort.window.starts()
-    old = sum(start < cutoff for start in starts[:-1])
-    row = await sql.kept(connection, starts=starts[:old], ends=starts[1 : old + 1])
-    periods = zip(cohort.window.periods, row["some"], strict=False)
-    return Kept(cutoff, row["oldest"], frozenset(period for period, some in periods if not some))
+    window = cohort.window
+    periods = range(window.first - 1, min(window.ended, window.last) + 1)
+    starts = [window.start(period) for period in (*periods, periods.stop)]
+    row = await sql.kept(connection, starts=starts[:-1], ends=starts[1:])
+    some = zip(periods, row["some"], strict=True)
+    empty = frozenset(period for period, has_events in some if not has_events)
+    return Kept(cutoff, row["cleaned"] or NEVER, empty)

@@ -114,9 +114,12 @@ WITH {subscriptions}, {members} {revenue};
 SELECT u.id FROM app_users u WHERE {filters};
 
 -- name: kept^
--- The oldest event, and in which of the periods there is any.
+-- Up to where the cleanup has come, and in which of the periods there is any event.
 SELECT
-    (SELECT min(e.at) FROM {events} e) AS oldest,
+    (
+        SELECT w.at FROM lamplighter.watermarks w
+        WHERE w.job = 'cleanup' AND w.key = 'analytics_events'
+    ) AS cleaned,
     ARRAY(
         SELECT EXISTS (SELECT FROM {events} e WHERE e.at >= p.starts AND e.at < p.ends)
         FROM unnest(:starts ::timestamptz[], :ends ::timestamptz[])

@@ -20,7 +20,9 @@ OPEN_PERIODS = 12
 """What a cohort without dates shows: the running period and the eleven before it."""
 MOST_PERIODS = 400
 """Cohorts of one definition, and periods that they are followed for: more than a year of days."""
-EARLIEST = date(1900, 1, 1)
+EARLIEST, LATEST = date(1900, 1, 1), date.max
+ENDLESS = {"infinity": date.max, "-infinity": date.min}
+"""What PostgreSQL calls dates that are later and earlier than any other."""
 
 # Where the people come from, and when each of them joined their cohort.
 SOURCES = {
@@ -77,9 +79,8 @@ def read_cohort(row: Row, filters: JsonValue, at: datetime, zone: ZoneInfo) -> C
     _one_of("cohort_type", row["cohort_type"], tuple(SOURCES))
     _one_of("metric", row["metric"], METRICS)
     _one_of("granularity", row["granularity"], tuple(Granularity))
-    window = read_window(
-        Granularity(row["granularity"]), row["start_date"], row["end_date"], at, zone
-    )
+    start, end = (_day(name, row[name]) for name in ("start_date", "end_date"))
+    window = read_window(Granularity(row["granularity"]), start, end, at, zone)
     return Cohort(
         row["id"],
         row["slug"],
@@ -100,9 +101,6 @@ def read_window(
     """
     if start is not None and end is not None and end < start:
         raise BrokenCohortError("end_date", f"{end} is before the start_date {start}")
-    for name, day in (("start_date", start), ("end_date", end)):
-        if day is not None and day < EARLIEST:
-            raise BrokenCohortError(name, f"{day} is too early: {EARLIEST} at the earliest")
     now = period_of(day_of(at, zone), granularity)
     last_cohort = now if end is None else min(period_of(end, granularity), now)
     first = last_cohort - OPEN_PERIODS + 1 if start is None else period_of(start, granularity)
@@ -115,6 +113,19 @@ def read_window(
         )
     last = max(min(now, first + MOST_PERIODS - 1), last_cohort)
     return Window(granularity, zone, first, last_cohort, last, now - 1)
+
+
+def _day(path: str, text: str | None) -> date | None:
+    """The date that PostgreSQL wrote as `text`: it knows more of them than any calendar here."""
+    if text is None:
+        return None
+    try:
+        day = ENDLESS.get(text) or date.fromisoformat(text)
+    except ValueError:
+        day = date.min
+    if day < EARLIEST:
+        raise BrokenCohortError(path, f"is {text}; it must be from {EARLIEST} to {LATEST}")
+    return day
 
 
 def _one_of(path: str, value: object, allowed: tuple[str, ...]) -> None:

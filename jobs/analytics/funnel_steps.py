@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from scheduler.errors import PermanentError
+from scheduler.faults import in_words
 
 MOST_STEPS = 20
 MOST_LEVELS = 10
@@ -47,12 +48,11 @@ class Step(BaseModel):
     """What the event's `properties`, and for keys that they lack its `metadata`, must contain."""
 
 
-# In place of what pydantic says, which speaks of Python.
+# What it is called in a funnel's JSON.
 SAID = {
     "extra_forbidden": "is not known; a step has event, name and where",
     "model_type": "must be an object",
     "dict_type": "must be an object",
-    "list_type": "must be a list",
 }
 STEPS = TypeAdapter(Annotated[list[Step], Field(min_length=2, max_length=MOST_STEPS)])
 
@@ -68,7 +68,7 @@ def parse_steps(text: str) -> list[Step]:
         path = "steps"
         for part in fault["loc"]:
             path += f"[{part}]" if isinstance(part, int) else f".{part:.100}"
-        message = SAID.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+        message = SAID.get(fault["type"]) or in_words(fault)
         raise BrokenFunnelError(f"{path}: {message}") from error
-    except ValueError as error:  # a number of thousands of digits
-        raise BrokenFunnelError(f"steps: {error}") from error
+    except ValueError as error:  # of what the column holds, JSON always
+        raise BrokenFunnelError("steps: holds a number with too many digits to be read") from error

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from jobs.analytics.events import event_sql
 from scheduler.job import Connection
@@ -12,10 +14,20 @@ from scheduler.sql import Queries
 
 ROLLUPS = Path(__file__).with_suffix(".sql")
 
+Source: TypeAlias = Mapping[str, AbstractSet[str]]
+"""What feeds columns of a rollup besides the events: tables, with what is read of each."""
+
+LEDGER: Source = {"credit_transactions": {"type", "amount", "created_at"}}
+
 
 def rollup_sql(owner: str, tables: Mapping[str, frozenset[str]]) -> Queries:
     """The queries of the `.sql` file beside `owner`, with those and the fragments shared here."""
     return event_sql(owner, tables, ROLLUPS)
+
+
+def feeds(tables: Mapping[str, frozenset[str]], source: Source) -> bool:
+    """Whether all of it is there. Columns that nothing feeds stay as they are, a new row's at 0."""
+    return all(columns <= tables.get(table, frozenset()) for table, columns in source.items())
 
 
 async def done_before(

@@ -1,13 +1,20 @@
 -- Which periods of the product's events are rolled up, and which of them may be written again.
 
+-- fragment: cleaned
+(
+    SELECT w.at FROM lamplighter.watermarks w
+    WHERE w.job = 'cleanup' AND w.key = 'analytics_events'
+)
+
 -- fragment: whole
 -- Whether all events of a `period` are there, so that its numbers may be written. `known` is how
 -- many it had when it was last written here, `stored` whether it has a row at all.
 CASE
-    -- The cleanup has been here.
-    WHEN (period.stored OR period.known IS NOT NULL) AND EXISTS (
-        SELECT FROM lamplighter.watermarks w
-        WHERE w.job = 'cleanup' AND w.key = 'analytics_events' AND w.at > period.starts_at
+    -- The cleanup has been here. While the rollup is on the clock it passes over what was never
+    -- rolled up, so that a period with events of which nothing is stored may still be whole.
+    WHEN period.starts_at < {cleaned} AND (
+        period.stored OR period.known IS NOT NULL OR period.events = 0
+        OR period.ends_at > {cleaned}
     ) THEN false
     -- Late events only add to them.
     WHEN period.known IS NOT NULL THEN period.events >= period.known

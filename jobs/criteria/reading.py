@@ -24,6 +24,8 @@ def read_criteria(text: str) -> JsonValue:
         criteria: JsonValue = json.loads(text)
     except RecursionError:
         raise CriteriaError((), "is nested too deep to be read") from None
-    except ValueError as error:
-        raise CriteriaError((), f"cannot be read as JSON: {str(error)[:200]}") from None
+    except json.JSONDecodeError as error:
+        raise CriteriaError((), f"cannot be read as JSON: {error}") from None
+    except ValueError:
+        raise CriteriaError((), "holds a number with too many digits to be read") from None
     return criteria

@@ -16,6 +16,7 @@ from scheduler.db.catalog import Catalog
 from scheduler.db.database import Database
 from scheduler.db.runs import Run, RunStore
 from scheduler.errors import LamplighterError
+from scheduler.job import Asking
 from scheduler.now import clock_with
 from scheduler.params import change_params
 from scheduler.run import Trigger
@@ -63,11 +64,12 @@ async def run_once(
             services=settings.services,
         )
         entry = runner.entry_of(job, schedule.entries[job].job if job in schedule.entries else job)
+        asked_at = now()
         fire = fire_by_hand(
             entry,
-            change_params(entry.params, given),
+            change_params(entry.params, given, Asking(asked_at, entry.timezone)),
             trigger=Trigger.CLI,
-            now=now(),
+            now=asked_at,
             requested_by="command line",
             reason=reason,
         )

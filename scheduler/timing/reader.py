@@ -61,7 +61,7 @@ class NodeReader:
         """None where something is wrong. `also` are keys that are read elsewhere, and allowed."""
         raw = {key: plain_data(item) for key, item in node.items.items()}
         try:
-            return read_params(model, raw, "a key here", also)
+            return read_params(model, raw, whose="a key here", also=also)
         except ParamsError as error:
             for problem in error.problems:
                 at = line_of(node, problem.path, node.line)

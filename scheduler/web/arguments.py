@@ -9,7 +9,8 @@ from math import isfinite
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from scheduler.job import Params
+from scheduler.faults import in_words
+from scheduler.job import Asking, Params
 from scheduler.params import ParamsError, change_params, own_names
 from scheduler.web.answers import Refusal, short
 from scheduler.web.body import refuse_twice
@@ -85,7 +86,9 @@ class Asked:
     names: Collection[str]
 
 
-def params_of(base: Params, query: Mapping[str, str], body: Mapping[str, JsonValue]) -> Asked:
+def params_of(
+    base: Params, query: Mapping[str, str], body: Mapping[str, JsonValue], asking: Asking
+) -> Asked:
     """The entry's parameters with those that the caller gives; camelCase or snake_case alike."""
     given: dict[str, object] = dict(query)
     for name, value in body.items():
@@ -95,7 +98,7 @@ def params_of(base: Params, query: Mapping[str, str], body: Mapping[str, JsonVal
     if len(given) > MOST_PARAMS:
         raise Refusal(422, f"{len(given)} parameters are given; {MOST_PARAMS} may be")
     try:
-        return Asked(change_params(base, given), own_names(type(base), given))
+        return Asked(change_params(base, given, asking), own_names(type(base), given))
     except ParamsError as error:
         raise _refusal(
             (".".join(map(str, problem.path)), problem.message) for problem in error.problems
@@ -110,9 +113,9 @@ def refusal_of(error: ValidationError, model: type[BaseModel]) -> Refusal:
             str(problem["loc"][0]) if problem["loc"] else "",
             f"unknown; allowed are {allowed}"
             if problem["type"] == "extra_forbidden"
-            else problem["msg"].removeprefix("Value error, ").replace("Input should", "must"),
+            else in_words(problem),
         )
-        for problem in error.errors(include_url=False, include_input=False, include_context=False)
+        for problem in error.errors(include_url=False, include_input=False)
     )
 
 

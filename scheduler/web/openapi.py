@@ -79,7 +79,9 @@ def _operation(
         name = "Params." + re.sub(r"[^\w.-]", "_", entry.name, flags=re.ASCII)
         schemas[name] = _hoisted(params_schema(entry), name, schemas)
         operation["parameters"] += [
+            # A list stands there once, with commas between its items.
             _parameter("query", field, {"$ref": f"#/components/schemas/{name}/properties/{field}"})
+            | {"explode": False}
             for field in schemas[name].get("properties", {})
             if field not in {to_camel(parameter) for parameter in in_path}
         ]

@@ -293,6 +293,13 @@ async def test_run_in_this_process_is_recorded(database: str, tmp_path: Path) ->
     )
     assert wrong.code == 2
     assert "no_such" in wrong.err
+    too_soon = await command(
+        *("run", "aggregate-analytics", "--param", "from=2999-01-01"),
+        cwd=tmp_path,
+        DATABASE_URL=database,
+    )
+    assert too_soon.code == 2
+    assert "from: 2999-01-01 is not over" in too_soon.err
     async with connect(database) as connection:
         assert await connection.fetchval("SELECT trigger FROM lamplighter.runs") == "cli"
 

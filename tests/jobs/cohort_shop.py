@@ -83,8 +83,8 @@ class Shop:
         cohort_type: str = "signup_date",
         *,
         filters: object = None,
-        start_date: date | None = None,
-        end_date: date | None = None,
+        start_date: date | str | None = None,
+        end_date: date | str | None = None,
         status: str | None = "published",
         stored: str = "{}",
     ) -> None:
@@ -96,8 +96,8 @@ class Shop:
             granularity=granularity,
             metric=metric,
             filters=filters if isinstance(filters, str) else json.dumps(filters or {}),
-            start_date=start_date,
-            end_date=end_date,
+            start_date=start_date and str(start_date),
+            end_date=end_date and str(end_date),
             cohort_data=stored,
         )
 

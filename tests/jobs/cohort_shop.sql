@@ -27,7 +27,7 @@ FROM unnest(:users ::uuid[], :actions ::text[], :reasons ::text[], :times ::time
 INSERT INTO analytics_cohorts
     (name, slug, status, cohort_type, granularity, metric, filters, start_date, end_date, cohort_data)
 VALUES (:slug ::text, :slug ::text, :status, :cohort_type, :granularity, :metric, :filters ::text ::jsonb,
-        :start_date, :end_date, :cohort_data ::text ::jsonb)
+        :start_date ::text ::date, :end_date ::text ::date, :cohort_data ::text ::jsonb)
 RETURNING id;
 
 -- name: cohorts
@@ -39,8 +39,28 @@ UPDATE analytics_cohorts SET filters = :filters ::text ::jsonb WHERE slug = :slu
 -- name: allow_any_type#
 ALTER TABLE analytics_cohorts DROP CONSTRAINT analytics_cohorts_cohort_type_check;
 
+-- name: write_dates_in_german#
+DO $$ BEGIN
+    EXECUTE format('ALTER DATABASE %I SET DateStyle = German', current_database());
+END $$;
+
 -- name: lock!
 SELECT FROM analytics_cohorts WHERE slug = :slug FOR UPDATE;
+
+-- name: add_odd_rows!
+-- Of moments that PostgreSQL knows and Python may not; for a person who is there, and of another.
+WITH another AS (
+    INSERT INTO app_users (id, email, created_at)
+    VALUES (gen_random_uuid(), 'another@example.com', :at ::text ::timestamptz)
+), paid AS (
+    INSERT INTO invoice_cache (user_id, stripe_invoice_id, status, amount_cents, invoice_date, paid_at)
+    VALUES (:user_id, 'odd', 'paid', 100, :at ::text ::timestamptz, :at ::text ::timestamptz)
+), subscribed AS (
+    INSERT INTO subscription_history (user_id, action, created_at)
+    VALUES (:user_id, 'created', :at ::text ::timestamptz)
+)
+INSERT INTO analytics_events (id, event_type, event_category, user_id, {events_time})
+VALUES (gen_random_uuid(), 'page_view', 'user', :user_id, :at ::text ::timestamptz);
 
 -- name: delete_events!
 DELETE FROM analytics_events

@@ -43,7 +43,8 @@ class Event:
 
     @property
     def person(self) -> UUID | str | None:
-        return self.session if self.user is None else self.user
+        # A session without a name is nobody.
+        return (self.session or None) if self.user is None else self.user
 
 
 async def add_events(shop: Product, events: Sequence[Event]) -> None:
@@ -116,7 +117,7 @@ def random_events(dice: random.Random, number: int) -> list[Event]:
                     dice.choice("aaabbccdef"),
                     at,
                     None if nobody else user,
-                    None if nobody else session,
+                    dice.choice([None, ""]) if nobody else session,
                     metadata,
                     properties,
                     UUID(int=dice.getrandbits(128)),

@@ -10,6 +10,14 @@ FROM unnest(
     :metadata ::text[], :properties ::text[]
 ) AS e (id, event, user_id, session_id, at, metadata, properties);
 
+-- name: add_odd_event!
+-- At a moment that PostgreSQL knows and Python may not.
+INSERT INTO analytics_events (id, event_type, event_category, session_id, "timestamp")
+VALUES (gen_random_uuid(), :event, 'user', :session, :at ::text ::timestamptz);
+
+-- name: lock_funnel!
+SELECT FROM analytics_funnels WHERE slug = :slug FOR UPDATE;
+
 -- name: add_lean_events!
 -- As the other variant of the product has them.
 INSERT INTO analytics_events (id, event_type, event_category, user_id, created_at, metadata)

@@ -61,7 +61,9 @@ def random_people(random: Random, count: int, first: datetime, until: datetime) 
     return [
         {
             "id": UUID(int=random.getrandbits(128), version=4),
-            "created_at": moment(random, first - (until - first) / 2, until),
+            "created_at": moment(random, first - (until - first) / 2, until)
+            if random.random() < 0.95
+            else None,
             "tier": random.choice(["free", "maker", "pro", None]),
         }
         for _ in range(count)

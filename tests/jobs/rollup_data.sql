@@ -80,11 +80,22 @@ INSERT INTO analytics_daily (date, page_views, mrr_cents) VALUES (:date, :page_v
 -- name: delete_events!
 DELETE FROM analytics_events WHERE {events_time} < :before;
 
+-- name: lose_day!
+-- As if nothing had ever come to it.
+WITH lost AS (DELETE FROM analytics_daily WHERE date = :date)
+DELETE FROM lamplighter.rollups WHERE rollup = 'daily' AND starts_at = :at;
+
+-- name: lose_hours!
+DELETE FROM analytics_hourly WHERE hour >= :first AND hour < :before;
+
 -- name: forget!
 DELETE FROM lamplighter.rollups WHERE rollup = :rollup;
 
 -- name: drop_ledger#
 DROP TABLE credit_transactions;
+
+-- name: drop_amounts#
+ALTER TABLE credit_transactions DROP amount;
 
 -- name: store_fed_by_nobody!
 INSERT INTO analytics_daily

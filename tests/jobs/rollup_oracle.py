@@ -103,7 +103,9 @@ def day(date: date, start: datetime, end: datetime, shop: Shop) -> Row:
         "date": date,
         "new_users": new_users,
         "active_users": len(active),
-        "returning_users": sum(joined[user] < start for user in active),
+        "returning_users": sum(
+            joined[user] is not None and joined[user] < start for user in active
+        ),
         "unique_visitors": len(active) + len(strangers),
         **{
             column: sum(event["event_type"] in names for event in here)

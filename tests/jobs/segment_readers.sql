@@ -19,6 +19,31 @@ VALUES (
     :emails_opened ::int, :user_id ::uuid, :subscribed_at ::timestamptz
 );
 
+-- name: add_crowd!
+-- Every other one is active.
+INSERT INTO newsletter_subscribers (id, email, status)
+SELECT gen_random_uuid(), n || '@crowd.example.com', (ARRAY['active', 'bounced'])[1 + n % 2]
+FROM generate_series(1, :readers ::int) n;
+
+-- name: turn_crowd!
+UPDATE newsletter_subscribers
+SET status = CASE status WHEN 'active' THEN 'bounced' ELSE 'active' END;
+
+-- name: add_some_members!
+INSERT INTO newsletter_segment_members (segment_id, subscriber_id)
+SELECT g.id, s.id
+FROM newsletter_segments g, (SELECT id FROM newsletter_subscribers LIMIT :members ::int) s
+WHERE g.slug = :slug;
+
+-- name: analyze#
+ANALYZE;
+
+-- name: add_odd_reader!
+-- At moments that PostgreSQL knows and Python may not.
+INSERT INTO newsletter_subscribers (id, email, status, subscribed_at, last_opened_at)
+VALUES (:id, :id ::uuid ::text || '@example.com', 'active', :at ::text ::timestamptz,
+    :at ::text ::timestamptz);
+
 -- name: readers
 SELECT s.id, s.status, s.interests AS texts, s.emails_opened, s.subscribed_at,
     u.credits_remaining AS "user.credits_remaining"

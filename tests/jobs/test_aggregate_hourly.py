@@ -6,12 +6,13 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from jobs import aggregate_hourly
+from jobs import aggregate_hourly, cleanup
 from jobs.aggregate_hourly import HOUR, NAME, job, stretches
-from scheduler.errors import LeaseLostError
+from scheduler.errors import LeaseLostError, PermanentError
 from tests.jobs import rollup_oracle as oracle
 from tests.jobs.rollup_data import (
     Row,
@@ -23,7 +24,7 @@ from tests.jobs.rollup_data import (
     random_people,
     rows_read,
 )
-from tests.support.jobs import MIDNIGHT, NOW, Log, Product
+from tests.support.jobs import MIDNIGHT, NOW, Log, Product, product
 
 A_MOMENT = timedelta(microseconds=1)
 ID = "00000000-0000-4000-8000-000000000001"
@@ -50,7 +51,7 @@ def said(*times: datetime) -> list[str]:
 
 async def test_nothing_to_do(shop: Product) -> None:
     data = await shop.run(job)
-    assert data == {"hours": [], "held": [], "left": 0}
+    assert data == {"hours": [], "held": [], "left": 0, "unfed": []}
     assert await state(shop) == ([], [], MIDNIGHT)
 
 
@@ -216,14 +217,85 @@ async def test_a_cancelled_run_keeps_its_groups(shop: Product) -> None:
     assert len((await shop.run(job, late_hours=0))["hours"]) == 76
 
 
-async def test_columns_that_nothing_feeds_stay_as_they_are(shop: Product) -> None:
-    await queries(shop).drop_ledger(shop.pool)
-    tables = {
-        name: columns for name, columns in shop.tables.items() if name != "credit_transactions"
-    }
+async def test_the_hours_of_named_days_are_written_again_with_rows_or_without(
+    shop: Product,
+) -> None:
+    await add_events(shop, *({"at": MIDNIGHT - n * HOUR} for n in range(1, 73)))
+    await shop.run(job)
+    before = await state(shop)
+    await queries(shop).lose_hours(
+        shop.pool, first=MIDNIGHT - 40 * HOUR, before=MIDNIGHT - 10 * HOUR
+    )
+    # A usual run does not ask for them.
+    await shop.run(job)
+    assert len(await hours(shop)) == 72 - 30
+    data = await shop.run(job, MIDNIGHT + 5 * HOUR, from_="2026-01-29", to="2026-01-29")
+    assert data["hours"] == said(*(MIDNIGHT - n * HOUR for n in range(48, 24, -1)))
+    assert data["left"] == 0
+    data = await shop.run(job, MIDNIGHT + 5 * HOUR, from_="2026-01-30")
+    assert data["hours"] == said(*(MIDNIGHT - n * HOUR for n in range(24, 0, -1)))
+    # Nor did it pass over the hours since then, which are the usual run's.
+    assert await state(shop) == before
+    assert len((await shop.run(job, MIDNIGHT + 5 * HOUR, late_hours=0))["hours"]) == 5
+
+
+async def test_a_rebuild_may_reach_behind_the_first_run(shop: Product) -> None:
+    await add_events(shop, *({"at": MIDNIGHT - n * HOUR} for n in range(1, 73)))
+    await shop.run(job, max_hours=24)
+    data = await shop.run(job, from_="2026-01-28", to="2026-01-28")
+    assert len(data["hours"]) == 24
+    assert await queries(shop).watermark(shop.pool, job=NAME, key="") == MIDNIGHT
+
+
+async def test_a_rebuild_leaves_hours_alone_to_which_the_cleanup_has_come(shop: Product) -> None:
+    """Some have a row, some have lost it, and of some there never was one."""
+    await add_events(shop, *({"at": MIDNIGHT - n * HOUR / 2} for n in range(1, 145)))
+    await shop.run(job, max_hours=40)
+    await shop.run(cleanup.job, MIDNIGHT - 6.5 * HOUR, events_days=1)
+    await queries(shop).lose_hours(
+        shop.pool, first=MIDNIGHT - 36 * HOUR, before=MIDNIGHT - 12 * HOUR
+    )
+    data = await shop.run(job, from_="2026-01-28")
+    assert data["held"] == said(*(MIDNIGHT - n * HOUR for n in range(72, 30, -1)))
+    assert data["hours"] == said(*(MIDNIGHT - n * HOUR for n in range(30, 0, -1)))
+    rows = {row["hour"]: row["page_views"] for row in await hours(shop)}
+    assert list(rows) == [MIDNIGHT - n * HOUR for n in (*range(40, 36, -1), *range(30, 0, -1))]
+    assert set(rows.values()) == {2}
+
+
+async def test_a_day_of_a_zone_half_an_hour_off_has_the_hours_that_end_in_it(
+    shop: Product,
+) -> None:
+    await add_events(shop, *({"at": MIDNIGHT - n * HOUR} for n in range(1, 73)))
+    kolkata = ZoneInfo("Asia/Kolkata")  # whose day begins at 18:30
+    data = await shop.run(job, zone=kolkata, from_="2026-01-30", to="2026-01-30")
+    assert data["hours"] == said(*(MIDNIGHT - n * HOUR for n in range(30, 6, -1)))
+
+
+async def test_a_day_that_is_not_over_is_not_written_again(shop: Product) -> None:
+    with pytest.raises(PermanentError, match="2026-01-31 is not over"):
+        await shop.run(job, MIDNIGHT + 5 * HOUR, from_="2026-01-31")
+
+
+@pytest.mark.parametrize("lacking", ["drop_ledger", "drop_amounts"])
+async def test_columns_that_nothing_feeds_stay_as_they_are(
+    lacking: str, shop: Product, database: str
+) -> None:
+    await getattr(queries(shop), lacking)(shop.pool)
     await add_events(shop, {"at": MIDNIGHT - HOUR})
-    await Product(shop.pool, tables).run(job)
+    async with product(database) as lean:
+        assert (await lean.run(job))["unfed"] == ["credits"]
     assert [row["credits_used"] for row in await hours(shop)] == [0]
+
+
+@pytest.mark.parametrize("odd", ["-infinity", "0044-03-15 BC", "20000-01-01", "infinity"])
+async def test_times_beyond_any_calendar_harm_nobody(odd: str, shop: Product) -> None:
+    await add(shop, "people", [{"id": ID, "created_at": odd, "tier": "pro"}])
+    await add_events(shop, {"at": odd, "user_id": ID}, {"at": MIDNIGHT - HOUR, "user_id": ID})
+    await add(shop, "ledger", [{"user_id": ID, "type": "generation", "amount": -1, "at": odd}])
+    await shop.run(job)
+    row = (await hours(shop))[-1]
+    assert (row["active_users"], row["signups"], row["credits_used"]) == (1, 0, 0)
 
 
 async def test_names_are_parameters_and_numbers_fit(shop: Product) -> None:

@@ -56,6 +56,18 @@ async def test_events_go_after_their_days(shop: Product) -> None:
     assert await shop.event_times() == [limit]
 
 
+@pytest.mark.parametrize("at", ["-infinity", "0044-03-15 BC"])
+async def test_what_is_older_than_any_calendar_goes_too(at: str, shop: Product) -> None:
+    await shop.sql.add_ancient(shop.pool, at=at)
+    await shop.roll_up((SCHEDULED_FOR - 91 * A_DAY).date())
+    data = await shop.run(job, SCHEDULED_FOR, scheduled_jobs=ROLLING_UP)
+    # A row of such a day is no proof that its events were counted.
+    assert (data["eventsDeleted"], data["backlog"]["eventsHeld"]) == (0, 1)
+    assert data["webhooksDeleted"] == 1
+    data = await shop.run(job, SCHEDULED_FOR)
+    assert (data["eventsDeleted"], data["backlog"]) == (1, NO_BACKLOG)
+
+
 async def test_the_days_are_parameters(shop_b: Product) -> None:
     ages = [timedelta(days=days, seconds=1) for days in (4, 5, 6)]
     await shop_b.events(*(SCHEDULED_FOR - age for age in ages))

@@ -49,6 +49,18 @@ async def test_nothing_to_do(shop: Product) -> None:
     assert await shop.run(job) == NOTHING
 
 
+@pytest.mark.parametrize("at", ["-infinity", "0044-03-15 BC"])
+async def test_what_is_older_than_any_calendar_goes_too(at: str, shop: Product) -> None:
+    await events(shop, [LIMIT])
+    await logs(shop, [LIMIT])
+    for change in (
+        "UPDATE email_events SET occurred_at = $1::text::timestamptz",
+        "UPDATE email_logs SET created_at = $1::text::timestamptz",
+    ):
+        await shop.pool.execute(change, at)
+    assert await shop.run(job) == {**NOTHING, "trackingEventsDeleted": 1, "logsDeleted": 1}
+
+
 async def test_events_and_logs_go_after_their_days(shop: Product) -> None:
     for add in (events, logs):
         await add(shop, [LIMIT - A_MOMENT, LIMIT - timedelta(days=900), LIMIT, MIDNIGHT])

@@ -195,6 +195,44 @@ async def test_whoever_ever_did_each_step_is_another_number(shop: Product) -> No
     assert 0 < 2 * completed < await sql.did_each_step(shop.pool, events=["a", "b", "c", "d"])
 
 
+async def test_a_session_without_a_name_is_nobody(shop: Product) -> None:
+    await add_events(
+        shop,
+        [
+            Event("a", BEGIN, session=""),
+            Event("b", MIDNIGHT, session=""),
+            Event("a", BEGIN, session=" "),
+            Event("a", BEGIN, uuid4(), session=""),
+        ],
+    )
+    await add_funnel(shop, "f", steps_of("a", "b"))
+    answer = (await shop.run(job, track_progress=True))["funnels"]["f"]
+    assert (answer["entered"], answer["completed"]) == (2, 0)
+    assert [row["session_id"] for row in await progress(shop)] == [None, " "]
+
+
+@pytest.mark.parametrize("odd", ["-infinity", "0044-03-15 BC", "20000-01-01", "infinity"])
+async def test_events_beyond_any_calendar_are_in_no_funnel(odd: str, shop: Product) -> None:
+    await add_events(shop, [Event("a", BEGIN, session="s"), Event("b", MIDNIGHT, session="s")])
+    for event in ("a", "b"):
+        await sql.add_odd_event(shop.pool, event=event, session="odd", at=odd)
+    await add_funnel(shop, "f", steps_of("a", "b"))
+    answer = (await shop.run(job, lookback_days=3650, track_progress=True))["funnels"]["f"]
+    assert (answer["entered"], answer["completed"]) == (1, 1)
+
+
+async def test_a_locked_funnel_waits_for_the_next_run_and_holds_up_nobody(shop: Product) -> None:
+    for slug in ("f", "g"):
+        await add_funnel(shop, slug, steps_of("a", "b"))
+    async with shop.pool.acquire() as connection, connection.transaction():
+        await sql.lock_funnel(connection, slug="f")
+        data = await shop.run(job)
+    assert data["funnels"]["f"] == {
+        "error": "somebody kept rows of it locked for too long; the next run tries again"
+    }
+    assert data["computed"] == 1
+
+
 async def test_where_asks_the_properties_then_the_metadata(shop: Product) -> None:
     cases: list[tuple[object, object, bool]] = [
         ({"plan": "pro"}, None, True),
@@ -282,5 +320,5 @@ async def test_explain_of_what_is_not_there_or_broken(shop: Product) -> None:
     with pytest.raises(JobError, match="there is no funnel nowhere"):
         await shop.explain(job, "nowhere")
     await add_funnel(shop, "broken", steps_of("a"))
-    with pytest.raises(JobError, match=r"^steps: List should have at least 2"):
+    with pytest.raises(JobError, match=r"^steps: must have at least 2 items"):
         await shop.explain(job, "broken")

@@ -93,6 +93,17 @@ SELECT id FROM payment_webhooks ORDER BY created_at, id;
 INSERT INTO analytics_events (id, event_type, event_category, {events_time})
 SELECT gen_random_uuid(), 'page_view', 'user', at FROM unnest(:times ::timestamptz[]) at;
 
+-- name: add_ancient!
+-- Older than any moment that Python knows.
+WITH hook AS (
+    INSERT INTO payment_webhooks (id, event_type, event_id, payload, processed, created_at)
+    VALUES (gen_random_uuid(), 'invoice.paid', gen_random_uuid() ::text, '{}', true, :at ::text ::timestamptz)
+), day AS (
+    INSERT INTO analytics_daily (date) VALUES (:at ::text ::date)
+)
+INSERT INTO analytics_events (id, event_type, event_category, {events_time})
+VALUES (gen_random_uuid(), 'page_view', 'user', :at ::text ::timestamptz);
+
 -- name: event_times
 SELECT {events_time} AS at FROM analytics_events ORDER BY 1;
 

@@ -159,10 +159,10 @@ async def test_a_trigger_past_its_wait_says_where_the_run_is(site: OpenSite) -> 
     ("query", "body", "field", "words"),
     [
         ("", {"parms": {}}, "parms", "allowed are reason, params"),
-        ("", {"params": 7}, "params", "dictionary"),
+        ("", {"params": 7}, "params", "must be a mapping"),
         ("", {"params": {"days": 0}}, "days", "at least 1 and at most 3650"),
         ("", {"params": {"colour": 1}}, "colour", "not a parameter"),
-        ("", {"reason": 7}, "reason", "string"),
+        ("", {"reason": 7}, "reason", "must be text"),
         ("", {"reason": "x" * 501}, "reason", "500 characters"),
         ("days=3", {}, "days", "the body's params"),
         ("reason=a", {"reason": "b"}, "reason", "only once"),

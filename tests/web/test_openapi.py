@@ -56,6 +56,7 @@ async def test_every_job_is_there_with_the_params_in_force(documented: Documente
     count = document["paths"]["/api/v1/workers/count"]["post"]
     names = [parameter["name"] for parameter in count["parameters"]]
     assert names == ["wait", "reason", "Idempotency-Key", "days", "eventsDays", "dryRun", "note"]
+    assert not any(parameter["explode"] for parameter in count["parameters"][3:])
     schema = document["components"]["schemas"]["Params.count"]
     assert schema["properties"]["days"]["default"] == 7
     assert document["paths"]["/api/v1/workers/deep/er"]["get"]["security"] == [{"cron": []}]

@@ -6,15 +6,17 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
+from scheduler.days import day_of
 from scheduler.entry import Retry
 from scheduler.errors import NotFoundError
-from scheduler.job import Done, Job, JobContext, Outcome, Params, Skipped
+from scheduler.job import Asking, Day, Done, Job, JobContext, Listed, Outcome, Params, Skipped
 from scheduler.run import Status
 from tests.support.machine import NoParams, Stage
 from tests.web.site import CountParams, OpenSite, scheduled
@@ -535,6 +537,54 @@ async def test_a_job_may_be_called_at_a_path_that_holds_its_parameters(site: Ope
     assert (await one.work("projects/x/look?projectId=y")).status == 422
     assert (await one.work("projects/x/look?periodHours=0")).status == 422
     assert (await one.work("projects/a/b/look")).status == 404
+
+
+class OfDays(Params):
+    day: Day | None = None
+    names: Listed[str] = ()
+
+    @field_validator("day")
+    @classmethod
+    def _is_over(cls, day: date | None, info: ValidationInfo) -> date | None:
+        if day is not None and isinstance(info.context, Asking):
+            today = day_of(info.context.now, info.context.timezone)
+            if day >= today:
+                raise ValueError(f"is not over: it is {today}")
+        return day
+
+
+async def count_days(_ctx: JobContext, params: OfDays) -> Outcome:
+    return Done(params.model_dump(mode="json"))
+
+
+async def test_what_cannot_be_right_at_the_moment_of_asking_is_422_and_no_run(
+    site: OpenSite,
+) -> None:
+    """It is a quarter past midnight in Berlin, and still yesterday in UTC."""
+    job: Job[Any] = Job(run=count_days, params=OfDays)
+    entry = scheduled("days", params=OfDays(), timezone=ZoneInfo("Europe/Berlin"))
+    one = await site({"days": job}, entries=[entry])
+    one.time.moment = datetime(2026, 3, 10, 23, 15, tzinfo=UTC)
+    for answer in (
+        await one.work("days?day=2026-03-11"),
+        await one.work("days", json={"day": "2026-03-11"}),
+        await one.admin(
+            "/api/v1/jobs/days/trigger", "POST", json={"params": {"day": "2026-03-11"}}
+        ),
+    ):
+        assert (answer.status, answer.error) == (422, "day: is not over: it is 2026-03-11")
+        assert answer.body["fields"] == {"day": "is not over: it is 2026-03-11"}
+    assert await one.machine.record() == []
+    assert (await one.work("days?day=2026-03-10")).body["data"]["day"] == "2026-03-10"
+
+
+async def test_a_list_in_the_query_has_commas(site: OpenSite) -> None:
+    job: Job[Any] = Job(run=count_days, params=OfDays)
+    one = await site({"days": job}, entries=[])
+    answer = await one.work("days?names=a,b%20c,%20d", "GET")
+    assert answer.body["data"]["names"] == ["a", "b c", "d"]
+    assert (await one.work("days?names=", "GET")).body["data"]["names"] == []
+    assert (await one.work("days?names=a&names=b", "GET")).status == 422
 
 
 async def test_only_one_run_at_a_time_works_on_one_thing(site: OpenSite) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from scheduler.entry import Entry
+from scheduler.job import Asking
 from scheduler.run import Trigger
 from scheduler.watching.health import JobState
 from scheduler.web.answers import Refusal, answer
@@ -60,7 +61,8 @@ async def trigger(request: web.Request) -> web.Response:
         idempotency_key=idempotency_key(request.headers),
         runs_at="/api/v1/runs/",
     )
-    asked = params_of(entry.params, {}, body.params)
+    asking = Asking(request.app[DAEMON].now(), entry.timezone)
+    asked = params_of(entry.params, {}, body.params, asking)
     return await launch(request, entry, asked, Trigger.ADMIN, wish)
 
 

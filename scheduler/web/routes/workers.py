@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from scheduler.job import Asking
 from scheduler.run import Trigger
 from scheduler.web.answers import Refusal, answer
 from scheduler.web.arguments import (
@@ -17,6 +18,7 @@ from scheduler.web.arguments import (
 )
 from scheduler.web.auth import Access
 from scheduler.web.body import read_object, read_query, refuse_twice
+from scheduler.web.keys import DAEMON
 from scheduler.web.launch import Wish, launch
 from scheduler.web.named import work_asked
 from scheduler.web.route import Route
@@ -37,7 +39,9 @@ async def work(request: web.Request) -> web.Response:
     for name in in_path:
         if name in query:
             refuse_twice(name)
-    asked = params_of(entry.params, {**query, **in_path}, await read_object(request))
+    body = await read_object(request)
+    asking = Asking(request.app[DAEMON].now(), entry.timezone)
+    asked = params_of(entry.params, {**query, **in_path}, body, asking)
     return await launch(request, entry, asked, Trigger.HTTP, wish)
 
 
