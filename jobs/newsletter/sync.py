@@ -163,7 +163,10 @@ class Sync:
     async def _send_due(self) -> None:
         after: UUID | None = FIRST
         while after is not None:
-            due, after = await self._contacts.due(after, full=self.tally.full)
+            begin = after
+            due, after = await self._contacts.due(begin, full=self.tally.full)
+            if after is not None:
+                await self._contacts.leave_here(begin, after)
             # Of two rows with one address, the first is the one that is sent from now on.
             one_each = list({one.contact.email: one for one in reversed(due)}.values())[::-1]
             for lot in in_lots(one_each, self._provider.lot):

@@ -147,6 +147,25 @@ async def test_departures_end_the_subscription_once(
     assert kinds == ["bounced" if reason == "cleaned" else reason]
 
 
+@pytest.mark.parametrize(("provider", "event", "reason"), DEPARTURES[:-1:3])
+async def test_departures_of_who_was_synced_end_it_in_whichever_letters(
+    shop: Product, provider: str, event: Any, reason: str
+) -> None:
+    here = Newsletter(shop)
+    ann = await here.add("Ann@Example.com")
+    await shop.pool.execute(
+        "INSERT INTO lamplighter.newsletter_contacts"
+        " (provider, email, remote_status, subscriber_id, changed_at, seen_at)"
+        " VALUES ($1, 'ann@example.com', 'active', $3, $2, $2)",
+        provider,
+        NOW,
+        ann,
+    )
+    await tell(shop, provider, event)
+    assert await here.statuses() == {"Ann@Example.com": reason}
+    assert [row["subscriber_id"] for row in await events(shop)] == [ann]
+
+
 @pytest.mark.parametrize(("provider", "event"), NOTHING)
 async def test_what_is_unknown_or_odd_is_answered_and_passed_over(
     shop: Product, provider: str, event: Any
@@ -202,9 +221,17 @@ async def test_delivered_makes_nobody_active(shop: Product) -> None:
     assert [row["event_type"] for row in await events(shop)] == ["delivered"]
 
 
-async def test_the_echo_of_our_own_departure_is_no_suppression(shop: Product) -> None:
+@pytest.mark.parametrize("email", ["ann@example.com", "Ann@Example.com"])
+async def test_the_echo_of_our_own_departure_is_no_suppression(shop: Product, email: str) -> None:
     here = Newsletter(shop)
-    await here.add("ann@example.com", "unsubscribed")
+    ann = await here.add(email, "unsubscribed")
+    await shop.pool.execute(
+        "INSERT INTO lamplighter.newsletter_contacts"
+        " (provider, email, remote_status, subscriber_id, changed_at, seen_at)"
+        " VALUES ('mailerlite', 'ann@example.com', 'unsubscribed', $2, $1, $1)",
+        NOW,
+        ann,
+    )
     await tell(shop, "mailerlite", mailerlite("subscriber.unsubscribed"))
     assert await here.suppressions() == {}
     await tell(shop, "mailerlite", mailerlite("subscriber.spam_reported"))
