@@ -94,6 +94,25 @@ async def test_a_provider_that_asks_for_an_hour_is_left_for_the_next_run(
     assert (result["success"], result["created"]) == (True, 1)
 
 
+async def test_text_that_cannot_be_kept_is_kept_as_far_as_it_can(
+    here: Newsletter, there: There
+) -> None:
+    """Half a pair of surrogates and NUL, in whatever the provider says."""
+    await here.add("ann@example.com")
+    await here.add("invalid@example.com", first_name="Bob")
+    odd = "\ud800\x00"
+    there.server.has("eve@example.com", there.subscribed).email = f"eve{odd}@example.com"
+    if there.name != "brevo":  # whose ids are numbers
+        there.server.has("sue@example.com", there.subscribed).id = f"id{odd}"
+    said = {"message": f"no{odd}", "detail": f"no{odd}", "error": f"no{odd}"}
+    there.server.faults = [Fault(there.push, web.json_response(said, status=422), times=99)]
+    result = (await here.sync(there.services))[there.name]
+    assert result["failed"] == 2
+    assert "no\ufffd\ufffd" in result["errors"][0]["message"]
+    (log,) = await here.logged()
+    assert log["records_failed"] == 2
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
