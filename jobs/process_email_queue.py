@@ -17,6 +17,7 @@ from jobs.email.outbox import Outbox, Scope
 from jobs.email.round import Rules, send_round
 from jobs.email.settlement import Settlement
 from scheduler.condition import clear_condition, set_condition
+from scheduler.errors import LeaseLostError
 from scheduler.job import Done, Job, JobContext, Outcome, Params
 
 WAITING = "sequence-messages"
@@ -87,6 +88,12 @@ async def run(ctx: JobContext, params: ProcessEmailQueue) -> Outcome:
         await settlement.release()
         await outbox.pause(f"paused: {trouble}")
         still_paused = True
+    except LeaseLostError:
+        raise  # whoever has the run now takes them back
+    except Exception:
+        # Whatever it was, the others need not wait until the next run finds them.
+        await settlement.release()
+        raise
     left = await outbox.left_alone()
     if left:
         ctx.log.info("messages_left_alone", messages=left)

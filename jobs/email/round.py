@@ -9,10 +9,10 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
-from jobs.email.delivery import Channel, Deferred, Refused, Sent, Trouble
+from jobs.email.delivery import MOST_SAID, Channel, Deferred, Refused, Sent, Trouble
 from jobs.email.files import FileChannel
 from jobs.email.links import Links, Reader, open_links
-from jobs.email.message import MessageError, Queued, compose
+from jobs.email.message import MessageError, Queued, compose, one_line
 from jobs.email.outbox import Outbox
 from jobs.email.pace import Pace
 from jobs.email.rendering import Renderer
@@ -23,6 +23,7 @@ from scheduler.job import JobContext
 CLAIMED_AT_ONCE = 100
 """Few enough to be sent soon, many enough that claiming costs little."""
 MOST_DETAILS = 20
+UNFORESEEN = "something went wrong here; the run's log says what"
 MOST_RETRY = timedelta(hours=6)
 SLOWER = 6
 """Each time that a message is deferred, the next try waits this many times as long."""
@@ -223,14 +224,18 @@ class _Round:
         except Exception as error:  # noqa: BLE001 - whatever one row holds, the others go out
             if not isinstance(error, MessageError):
                 self._ctx.log.error("message_not_composed", id=str(queued.id), error=repr(error))
+            # No database takes just any text.
+            said = one_line(str(error), MOST_SAID)
             await self._settlement.settle(
-                queued, "failed", error=str(error), error_code="message", used=True
+                queued, "failed", error=said, error_code="message", used=True
             )
-            return self._failed(queued, str(error))
+            return self._failed(queued, said)
 
         try:
             delivery = await channel.deliver(ready)
-        except Trouble as trouble:
+        except Exception as error:
+            # What nobody foresaw is trouble of ours as well: no message pays for it.
+            trouble = error if isinstance(error, Trouble) else Trouble(UNFORESEEN, repr(error))
             self._stop = True
             # It may be this message alone that is refused so: others go before it next time.
             await self._settlement.settle(
@@ -240,7 +245,7 @@ class _Round:
                 error_code="outbox",
                 used=False,
             )
-            raise
+            raise trouble from error
         answered = self._clock()
         self._taken = True
         match delivery:

@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.resources import files
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from jobs.email.delivery import Delivery
 from jobs.email.links import Reader
-from jobs.email.message import NOBODY
+from jobs.email.message import NOBODY, Queued, Ready
+from jobs.email.outbox import Outbox
 from jobs.email.pace import Pace
+from jobs.email.smtp import SmtpChannel
 from jobs.process_email_queue import job
 from scheduler.job import Connection
 from scheduler.services import Mail
@@ -110,6 +114,86 @@ async def test_a_row_of_the_products_own_goes_as_it_is(wire: Post, server: MailS
     assert attached == [("a.txt", b"hi"), ("b X: 1.csv", "a,b")]
     assert await wire.rows("events") == []
     assert (await wire.row(message))["status"] == "sent"
+
+
+UNCOMPOSABLE: list[dict[str, Any]] = [
+    {"subject": "{{ 1e400|int }}"},
+    {"html_body": "{{ ''.__class__ }}"},
+    {"html_body": "{{ x" + "\u2028" * 5000},
+    {"subject": "<%- include('x') %>"},
+    {"to_email": "nobody"},
+    {"to_email": "=?utf-8?q?a=0d?=@example.com"},
+    {"from_email": ""},
+    {"cc_emails": ["a@example.com"] * 200},
+    {"attachments": {"a": 1}},
+    {"attachments": [{"content": "!", "encoding": "base64"}]},
+]
+
+
+async def test_one_message_that_cannot_be_made_stops_no_other(
+    wire: Post, server: MailServer
+) -> None:
+    ann = await wire.reader("ann@example.com")
+    odd = []
+    for n, columns in enumerate(UNCOMPOSABLE):
+        values = {"to_email": "ann@example.com", "priority": 99 - n, **columns}
+        odd.append(await wire.step_message(ann, values.pop("to_email"), **values))
+        await wire.message(f"reader-{n}@example.com")
+    data = await wire.run()
+    assert (data["sent"], data["failed"]) == (len(UNCOMPOSABLE), len(UNCOMPOSABLE))
+    assert len(server.messages()) == len(UNCOMPOSABLE)
+    for message in odd:
+        row = await wire.row(message)
+        assert (row["status"], row["error_code"], row["attempts"]) == ("failed", "message", 1)
+        assert 10 < len(row["error"]) <= 500
+    assert "number is too large" in (await wire.row(odd[0]))["error"]
+
+
+async def test_what_nobody_foresaw_in_one_message_keeps_nobody_waiting(
+    wire: Post, server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(20):
+        await wire.message(f"reader-{n}@example.com")
+    deliver = SmtpChannel.deliver
+
+    async def breaks(self: SmtpChannel, ready: Ready) -> Delivery:
+        if ready.to == "reader-7@example.com":
+            raise ZeroDivisionError("nobody foresaw this")
+        return await deliver(self, ready)
+
+    monkeypatch.setattr(SmtpChannel, "deliver", breaks)
+    log = Log()
+    assert (await wire.run(log=log))["paused"] is True
+    assert "ZeroDivisionError" in str(log.lines)
+    assert set(await wire.states()) == {"pending", "sent"}
+    assert "the run's log says what" in (await wire.conditions())["outbox"]
+    await wire.run()
+    assert await wire.states() == {"pending": 1, "sent": 19}
+    monkeypatch.undo()
+    assert (await wire.run())["paused"] is False
+    assert await wire.states() == {"sent": 20}
+    assert len(server.messages()) == 20
+    assert await wire.conditions() == {}
+
+
+async def test_a_run_that_breaks_gives_the_rest_back_at_once(
+    wire: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(20):
+        await wire.message(f"reader-{n}@example.com")
+    check = Outbox.check
+
+    async def breaks(self: Outbox, queued: Queued) -> frozenset[str] | None:
+        if queued.to_email == "reader-7@example.com":
+            raise ZeroDivisionError("nobody foresaw this")
+        return await check(self, queued)
+
+    monkeypatch.setattr(Outbox, "check", breaks)
+    with pytest.raises(ZeroDivisionError):
+        await wire.run()
+    states = await wire.states()
+    assert set(states) <= {"pending", "sent"}
+    assert states["pending"] > 0
 
 
 async def test_the_order_is_priority_then_time(wire: Post, server: MailServer) -> None:
