@@ -1,4 +1,6 @@
--- Columns of the queue that the product left NULL count as their defaults.
+-- Columns of the queue that the product left NULL count as their defaults. A message of a sequence
+-- waits as 'scheduled' without a time: senders other than this one look for a time that has come, or
+-- for 'pending' and 'failed', and would send its templates as they are.
 
 -- fragment: due_at
 -- When the message was to go. A message that was tried is due when it is to be tried again.
@@ -9,11 +11,11 @@ END
 
 -- fragment: waiting
 (
-    q.status = 'pending'
-    OR (q.status = 'scheduled' AND q.scheduled_at IS NOT NULL)
+    q.status IN ('pending', 'scheduled')
     OR (q.status = 'failed' AND q.next_retry_at IS NOT NULL
         AND coalesce(q.attempts, 0) < coalesce(q.max_attempts, 3))
 )
+AND (q.status <> 'scheduled' OR q.scheduled_at IS NOT NULL OR o.queue_id IS NOT NULL)
 AND coalesce(q.scheduled_at, '-infinity') <= :now
 AND coalesce(q.next_retry_at, '-infinity') <= :now
 
@@ -48,7 +50,9 @@ WITH dead AS (
     RETURNING queue_id
 ), released AS (
     UPDATE email_queue q
-    SET status = 'pending', updated_at = :now
+    SET status = CASE WHEN EXISTS (SELECT FROM lamplighter.outbox o WHERE o.queue_id = q.id)
+            THEN 'scheduled' ELSE 'pending' END,
+        updated_at = :now
     FROM dead
     WHERE q.id = dead.queue_id AND q.status = 'processing'
     RETURNING 1
@@ -78,9 +82,10 @@ SELECT count(*) FROM expired;
 SELECT count(*) FROM (
     SELECT
     FROM email_queue q
+    LEFT JOIN lamplighter.outbox o ON o.queue_id = q.id
     WHERE {waiting}
         AND NOT (:theirs ::boolean AND {due_at} >= :came ::timestamptz AND {due_at} >= :oldest)
-        AND NOT EXISTS (SELECT FROM lamplighter.outbox o WHERE o.queue_id = q.id)
+        AND o.queue_id IS NULL
     LIMIT :at_most ::int
 ) rows;
 

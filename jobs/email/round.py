@@ -240,7 +240,7 @@ class _Round:
             # It may be this message alone that is refused so: others go before it next time.
             await self._settlement.settle(
                 queued,
-                "pending",
+                "scheduled" if queued.ours else "pending",
                 error=f"{trouble}: {trouble.said}" if trouble.said else str(trouble),
                 error_code="outbox",
                 used=False,
@@ -270,7 +270,8 @@ class _Round:
         wait = min(self._rules.retry * SLOWER ** min(queued.attempts, 10), MOST_RETRY)
         await self._settlement.settle(
             queued,
-            "failed",
+            # Other senders look for failed ones whose time to try again has come.
+            "scheduled" if queued.ours and not last else "failed",
             error=said,
             error_code=code,
             used=True,

@@ -104,6 +104,8 @@ WITH mine AS (
     RETURNING queue_id
 )
 UPDATE email_queue q
-SET status = 'pending', updated_at = :now
+SET status = CASE WHEN EXISTS (SELECT FROM lamplighter.outbox o WHERE o.queue_id = q.id)
+        THEN 'scheduled' ELSE 'pending' END,
+    updated_at = :now
 FROM mine
 WHERE q.id = mine.queue_id AND q.status = 'processing';

@@ -166,7 +166,7 @@ class Post:
             "html_body": "<p>Hello {{ first_name }}</p>",
             "template_data": {"first_name": "Ann", "email": to},
             "from_email": "news@example.com",
-            "scheduled_at": self.now,
+            "status": "scheduled",
             "reference_type": "sequence_step",
             "tracking_data": tracking,
             **columns,

@@ -246,9 +246,9 @@ async def test_the_first_contact_writes_to_nobody(wire: Post, server: MailServer
 async def test_what_is_too_late_is_not_sent(wire: Post, server: MailServer) -> None:
     reader = await wire.reader("ann@example.com")
     late = wire.now - 24 * HOUR - A_MOMENT
-    ours = await wire.step_message(reader, "ann@example.com", scheduled_at=late)
+    ours = await wire.step_message(reader, "ann@example.com", created_at=late)
     theirs = await wire.message(created_at=late)
-    await wire.step_message(reader, "ann@example.com", scheduled_at=late + A_MOMENT)
+    await wire.step_message(reader, "ann@example.com", created_at=late + A_MOMENT)
     log = Log()
     data = await wire.run(log=log)
     assert (data["sent"], data["expired"], data["left"]) == (1, 1, 1)
@@ -325,7 +325,7 @@ async def test_without_settings_sequences_wait_and_the_rest_goes(
     assert await wire.conditions() == {
         "sequence-messages": "wait to be sent until PUBLIC_URL is set and MAIL_FROM is set"
     }
-    assert (await wire.row(message))["status"] == "pending"
+    assert (await wire.row(message))["status"] == "scheduled"
     wire.by_smtp(server.url)
     assert (await wire.run())["sent"] == 1
     assert await wire.conditions() == {}
