@@ -146,7 +146,7 @@ class Brevo:
         done = await self._api.poll(
             "import",
             f"/v3/processes/{process}",
-            lambda data: isinstance(data, dict) and data.get("status") in {"completed", "failed"},
+            lambda data: isinstance(data, dict) and data.get("status") in ("completed", "failed"),
             most_wait=MOST_POLL_WAIT,
         )
         if done["status"] == "failed":

@@ -113,6 +113,32 @@ async def test_text_that_cannot_be_kept_is_kept_as_far_as_it_can(
     assert log["records_failed"] == 2
 
 
+async def test_a_place_that_means_nothing_there_any_more_is_given_up(
+    here: Newsletter, there: There
+) -> None:
+    """Else every sync from then on would be refused."""
+    await here.add("ann@example.com")
+    await here.sync(there.services)
+    there.server.becomes("ann@example.com", there.left)
+    cursor = {"status": "active", "at": "QQ==", "since": "2030-01-01T00:00:00+00:00", "offset": 0}
+    await here.shop.pool.execute(
+        "UPDATE lamplighter.newsletter_providers SET cursor = $1, full_begun_at = $2", cursor, NOW
+    )
+    place = {"mailerlite": "cursor=", "mailchimp": "since_last_changed=", "brevo": "modifiedSince="}
+    refusal = web.json_response({"message": "no such place"}, status=422)
+    there.server.faults = [Fault(place[there.name], refusal, times=1)]
+    result = (await here.sync(there.services, NOW + DAY))[there.name]
+    assert (result["success"], result["suppressed"]) == (True, 1)
+    assert "place_lost" in here.log.events()
+    assert (await here.sync(there.services, NOW + 2 * DAY))[there.name]["success"] is True
+
+
+async def test_a_status_of_an_odd_kind_is_no_status(here: Newsletter, brevo: FakeBrevo) -> None:
+    await here.add("ann@example.com")
+    brevo.faults = [Fault("/v3/processes/", web.json_response({"status": ["completed"]}))]
+    assert (await here.sync(brevo.services()))["brevo"]["success"] is True
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
