@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,26 @@ async def test_a_lost_answer_is_unclear_and_the_message_keeps_its_id(
     wire.now = row["next_retry_at"]
     assert (await wire.run())["sent"] == 1
     assert [line["id"] for line in server.lines()] == [f"<{message}@example.com>"] * (reached + 1)
+
+
+async def test_a_good_answer_before_the_message_is_none_to_it(wire: Post) -> None:
+    """A server whose answers are one command behind has taken nothing."""
+
+    async def behind(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.test\r\n")
+        while await reader.readline():
+            writer.write(b"250 ok\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(behind, "127.0.0.1", 0)
+    wire.by_smtp(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    message = await wire.message(TO)
+    try:
+        data = await wire.run()
+    finally:
+        server.close()
+    assert (data["sent"], data["deferred"]) == (0, 1)
+    assert "out of step" in (await wire.row(message))["error"]
 
 
 @pytest.mark.parametrize("stage", ["mail", "rcpt"])
