@@ -11,8 +11,9 @@ from pydantic import JsonValue
 
 from jobs.email.delivery import MOST_SAID, Channel, Deferred, Refused, Sent, Trouble
 from jobs.email.files import FileChannel
+from jobs.email.lines import MessageError, one_line
 from jobs.email.links import Links, Reader, open_links
-from jobs.email.message import MessageError, Queued, compose, one_line
+from jobs.email.message import Queued, compose
 from jobs.email.outbox import Outbox
 from jobs.email.pace import Pace
 from jobs.email.rendering import Renderer

@@ -149,6 +149,20 @@ async def test_one_message_that_cannot_be_made_stops_no_other(
     assert "number is too large" in (await wire.row(odd[0]))["error"]
 
 
+async def test_numbers_of_any_size_stop_nothing(wire: Post, server: MailServer) -> None:
+    great, small = 2**31 - 1, -(2**31)
+    for n, (attempts, most, priority) in enumerate(
+        [(great, 3, great), (small, great, small), (None, None, None), (great, great, 0), (0, 0, 0)]
+    ):
+        columns = {"attempts": attempts, "max_attempts": most, "priority": priority}
+        await wire.message(f"{n}@good.example", **columns)
+        await wire.message(f"{n}@bad.example", **columns)
+    refused = dict.fromkeys((f"{n}@bad.example" for n in range(5)), "450 4.2.1 later")
+    server.answer(rcpt=refused)
+    data = await wire.run()
+    assert (data["sent"], data["failed"] + data["deferred"]) == (5, 5)
+
+
 async def test_what_nobody_foresaw_in_one_message_keeps_nobody_waiting(
     wire: Post, server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
