@@ -23,7 +23,7 @@ AND coalesce(q.next_retry_at, '-infinity') <= :now
 -- What sequences queued, and of what the product queued that which was due after lamplighter came.
 {waiting}
 AND {due_at} >= :oldest
-AND CASE WHEN o.queue_id IS NOT NULL THEN :ours ::boolean
+AND CASE WHEN o.queue_id IS NOT NULL THEN :ours ::boolean AND o.step_id <> ALL (:held ::uuid[])
     ELSE :theirs ::boolean AND {due_at} >= :came ::timestamptz END
 
 -- fragment: owned
@@ -38,6 +38,13 @@ SELECT EXISTS (SELECT FROM lamplighter.conditions WHERE name = :name);
 -- name: transactional
 -- Templates of messages that people get whether they read the newsletter or not.
 SELECT id FROM email_templates WHERE category IN ('transactional', 'system');
+
+-- name: held
+-- Steps of sequences that are paused: what they have queued waits too.
+SELECT t.id
+FROM newsletter_sequence_steps t
+JOIN newsletter_sequences c ON c.id = t.sequence_id
+WHERE c.status IN ('paused', 'draft');
 
 -- name: release_dead$
 -- What runs left that have ended, or that go on as another attempt.
@@ -121,7 +128,7 @@ WITH due AS (
 )
 SELECT q.id, o.queue_id IS NOT NULL AS ours, q.to_email, q.to_name, q.cc_emails, q.bcc_emails,
     q.from_email, q.from_name, q.reply_to, q.subject, q.html_body, q.text_body, q.template_id,
-    q.template_data, q.attachments, q.tracking_data, coalesce(q.attempts, 0) AS attempts,
+    q.template_data, q.attachments, q.tracking_data, greatest(q.attempts, 0) AS attempts,
     coalesce(q.max_attempts, 3) AS max_attempts
 FROM taken q
 LEFT JOIN lamplighter.outbox o ON o.queue_id = q.id
@@ -138,18 +145,23 @@ q.status = 'processing' AS wanted,
 
 -- name: check^
 -- Just before it is sent: is it still to be sent, and to whom of them may nobody write?
-SELECT {to_whom}, true AS reads
+SELECT {to_whom}, true AS reads, true AS goes_on
 FROM email_queue q
 JOIN lamplighter.sending s ON {owned}
 WHERE q.id = :id;
 
 -- name: check_step^
--- The same for a message of a sequence: its reader, as the product says, reads still.
+-- The same for a message of a sequence: its reader, as the product says, reads still, and the sequence
+-- has not been given up.
 SELECT {to_whom},
     EXISTS (
         SELECT FROM newsletter_subscribers r
         WHERE r.id = :subscriber_id AND coalesce(r.status, 'active') = 'active'
-    ) AS reads
+    ) AS reads,
+    EXISTS (
+        SELECT FROM newsletter_sequences c
+        WHERE c.id = :sequence_id AND coalesce(c.status, 'active') <> 'archived'
+    ) AS goes_on
 FROM email_queue q
 JOIN lamplighter.sending s ON {owned}
 WHERE q.id = :id;

@@ -195,16 +195,12 @@ class _Round:
 
     async def _outcome(self, channel: Channel, queued: Queued) -> str | None:
         """What became of a message, as it is counted; None where somebody else had cancelled it."""
-        suppressed = await self._outbox.check(queued)
-        if suppressed is None:
+        verdict = await self._outbox.check(queued)
+        if verdict is None:
             return None
-        if queued.to_email.strip().lower() in suppressed:
+        if verdict.why_not is not None:
             await self._settlement.settle(
-                queued,
-                "cancelled",
-                error="nobody writes to this address any more",
-                error_code="suppressed",
-                used=False,
+                queued, "cancelled", error=verdict.why_not, error_code=verdict.code, used=False
             )
             return "suppressed"
         link = None
@@ -219,7 +215,7 @@ class _Round:
                     self._renderer,
                     default_sender=self._ctx.services.mail.sender,
                     link=link,
-                    suppressed=suppressed,
+                    suppressed=verdict.suppressed,
                     now=self._ctx.now(),
                 )
         except Exception as error:  # noqa: BLE001 - whatever one row holds, the others go out

@@ -15,7 +15,7 @@ import pytest
 from jobs.email.delivery import Delivery
 from jobs.email.links import Reader
 from jobs.email.message import NOBODY, Queued, Ready
-from jobs.email.outbox import Outbox
+from jobs.email.outbox import Outbox, Verdict
 from jobs.email.pace import Pace
 from jobs.email.smtp import SmtpChannel
 from jobs.process_email_queue import job
@@ -197,7 +197,7 @@ async def test_a_run_that_breaks_gives_the_rest_back_at_once(
         await wire.message(f"reader-{n}@example.com")
     check = Outbox.check
 
-    async def breaks(self: Outbox, queued: Queued) -> frozenset[str] | None:
+    async def breaks(self: Outbox, queued: Queued) -> Verdict | None:
         if queued.to_email == "reader-7@example.com":
             raise ZeroDivisionError("nobody foresaw this")
         return await check(self, queued)
@@ -301,6 +301,29 @@ async def test_nobody_who_left_is_written_to(wire: Post, server: MailServer) -> 
     assert [line["to"] for line in server.lines()] == [["gone@example.com"]]
     assert await wire.states() == {"sent": 1, "cancelled": 4}
     assert await wire.run() == NOTHING
+
+
+async def test_what_a_sequence_has_queued_waits_and_ends_with_it(
+    wire: Post, server: MailServer
+) -> None:
+    paused, _ = await wire.crowd(3)
+    archived, _ = await wire.crowd(2)
+    deleted, _ = await wire.crowd(2)
+    draft, _ = await wire.crowd(2)
+    await wire.message("own@example.com")
+    change = "UPDATE newsletter_sequences SET status = $2 WHERE id = $1"
+    await wire.shop.pool.execute(change, paused, "paused")
+    await wire.shop.pool.execute(change, draft, "draft")
+    await wire.shop.pool.execute(change, archived, "archived")
+    await wire.shop.pool.execute("DELETE FROM newsletter_sequences WHERE id = $1", deleted)
+    data = await wire.run()
+    assert (data["sent"], data["suppressed"]) == (1, 4)
+    assert await wire.states() == {"sent": 1, "cancelled": 4, "scheduled": 5}
+    ended = {row["error"] for row in await wire.rows() if row["status"] == "cancelled"}
+    assert ended == {"its sequence is archived, or gone"}
+    await wire.shop.pool.execute(change, paused, "active")
+    await wire.shop.pool.execute(change, draft, None)  # which counts as active
+    assert (await wire.run())["sent"] == 5
 
 
 async def test_copies_go_to_whom_one_may_write(wire: Post, server: MailServer) -> None:
