@@ -141,7 +141,9 @@ q.status = 'processing' AS wanted,
         FROM lamplighter.suppressions x
         WHERE x.email = ANY (:emails ::text[]) AND x.lifted_at IS NULL
             AND NOT (:transactional ::boolean AND x.reason = 'unsubscribed')
-    ) AS suppressed
+    ) AS suppressed,
+    -- Nothing is written here but the lock on the run, which need not outlast a crash of the server.
+    set_config('synchronous_commit', 'off', true)
 
 -- name: check^
 -- Just before it is sent: is it still to be sent, and to whom of them may nobody write?
