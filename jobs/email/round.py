@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -20,6 +20,7 @@ from jobs.email.rendering import Renderer
 from jobs.email.settlement import Settlement
 from jobs.email.smtp import Server, SmtpChannel
 from scheduler.job import JobContext
+from scheduler.services import Mail
 
 CLAIMED_AT_ONCE = 100
 """Few enough to be sent soon, many enough that claiming costs little."""
@@ -43,6 +44,18 @@ class Rules:
     seconds: float
 
 
+MakeChannels = Callable[[Mail, int], Sequence[Channel]]
+
+
+def channels_of(mail: Mail, connections: int) -> Sequence[Channel]:
+    """Those of the settings. Raises `Trouble`."""
+    if mail.smtp_url is None:
+        return [FileChannel(mail.folder)]
+    server = Server.read(mail.smtp_url)
+    tls = server.tls()
+    return [SmtpChannel(server, tls) for _ in range(connections)]
+
+
 async def send_round(
     ctx: JobContext,
     outbox: Outbox,
@@ -52,6 +65,7 @@ async def send_round(
     details: list[JsonValue],
     *,
     paused: bool,
+    make_channels: MakeChannels,
 ) -> None:
     """Send until nothing is due, `rules` say enough, or there is `Trouble`, which it raises.
 
@@ -61,14 +75,7 @@ async def send_round(
         return
     async with ctx.db.transaction() as connection:
         links = await open_links(connection, ctx.services.mail, ctx.now())
-    mail = ctx.services.mail
-    channels: list[Channel]
-    if mail.smtp_url is None:
-        channels = [FileChannel(mail.folder)]
-    else:
-        server = Server.read(mail.smtp_url)
-        tls = server.tls()
-        channels = [SmtpChannel(server, tls) for _ in range(rules.connections)]
+    channels = make_channels(ctx.services.mail, rules.connections)
     sending = _Round(ctx, outbox, settlement, rules, counts, details, links)
     try:
         await channels[0].open()

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from jobs.newsletter import http
 from scheduler.errors import JobError
 from tests.jobs.newsletter.conftest import There
 from tests.support.jobs import NOW
@@ -79,11 +78,7 @@ class Garbling:
 
 
 @pytest.mark.parametrize("seed", range(10))
-async def test_garbage_breaks_nothing_for_long(
-    here: Newsletter, there: There, seed: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(http, "MOST_POLLING", 1.0)
-    monkeypatch.setattr(http, "FIRST_WAIT", 0.01)
+async def test_garbage_breaks_nothing_for_long(here: Newsletter, there: There, seed: int) -> None:
     garbling = Garbling(there, Random(f"{there.name} {seed}"))
     for n in range(6):
         await here.add(f"reader-{n}@example.com", first_name=f"Reader {n}")
