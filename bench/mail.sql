@@ -19,10 +19,10 @@ WITH sequence AS (
     RETURNING id, subscriber_id
 ), queued AS (
     INSERT INTO email_queue
-        (id, to_email, from_email, subject, html_body, template_data, scheduled_at, created_at,
+        (id, status, to_email, from_email, subject, html_body, template_data, created_at,
          reference_type, reference_id, tracking_data)
-    SELECT gen_random_uuid(), r.email, 'news@example.com', 'Hello {{ first_name }}', :html ::text,
-        jsonb_build_object('first_name', r.first_name), :now ::timestamptz, :now, 'sequence_step',
+    SELECT gen_random_uuid(), 'scheduled', r.email, 'news@example.com', 'Hello {{ first_name }}', :html ::text,
+        jsonb_build_object('first_name', r.first_name), :now ::timestamptz, 'sequence_step',
         step.id, jsonb_build_object('subscriberId', r.id, 'sequenceId', step.sequence_id,
             'stepId', step.id, 'enrollmentId', e.id)
     FROM enrolled e JOIN readers r ON r.id = e.subscriber_id, step

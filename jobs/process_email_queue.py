@@ -14,9 +14,10 @@ from pydantic import Field, JsonValue
 from jobs.email.delivery import Trouble
 from jobs.email.message import what_is_lacking
 from jobs.email.outbox import Outbox, Scope
-from jobs.email.round import Rules, send_round
+from jobs.email.round import MakeChannels, Rules, channels_of, send_round
 from jobs.email.settlement import Settlement
 from scheduler.condition import clear_condition, set_condition
+from scheduler.errors import LeaseLostError
 from scheduler.job import Done, Job, JobContext, Outcome, Params
 
 WAITING = "sequence-messages"
@@ -50,6 +51,13 @@ async def run(ctx: JobContext, params: ProcessEmailQueue) -> Outcome:
     Trouble of ours (no connection, a wrong password, a refused sender) uses up no attempt of any
     message: the outbox is paused, health says why, and the next run tries one connection first.
     """
+    return await process(ctx, params, channels_of)
+
+
+async def process(
+    ctx: JobContext, params: ProcessEmailQueue, make_channels: MakeChannels
+) -> Outcome:
+    """`run`, over the channels that `make_channels` makes."""
     mail = ctx.services.mail
     by_smtp = mail.smtp_url is not None
     lacking = what_is_lacking(mail.public_url, mail.sender) if by_smtp else []
@@ -81,12 +89,27 @@ async def run(ctx: JobContext, params: ProcessEmailQueue) -> Outcome:
     details: list[JsonValue] = []
     still_paused = False
     try:
-        await send_round(ctx, outbox, settlement, rules, counts, details, paused=paused)
+        await send_round(
+            ctx,
+            outbox,
+            settlement,
+            rules,
+            counts,
+            details,
+            paused=paused,
+            make_channels=make_channels,
+        )
     except Trouble as trouble:
         ctx.log.error("outbox_paused", reason=str(trouble), said=trouble.said)
         await settlement.release()
         await outbox.pause(f"paused: {trouble}")
         still_paused = True
+    except LeaseLostError:
+        raise  # whoever has the run now takes them back
+    except Exception:
+        # Whatever it was, the others need not wait until the next run finds them.
+        await settlement.release()
+        raise
     left = await outbox.left_alone()
     if left:
         ctx.log.info("messages_left_alone", messages=left)

@@ -21,6 +21,8 @@ from scheduler.sql import load_sql
 
 sql = load_sql(__file__)
 
+SENDER = "process-email-queue"
+
 
 class ProcessSequences(Params):
     max_per_day: int = Field(3, ge=1, le=100)
@@ -72,6 +74,8 @@ async def process(ctx: JobContext, params: ProcessSequences, make_caller: MakeCa
 
     counts.update(steps.counts)
     counts.update(webhooks.counts)
+    if counts["queued"] and SENDER not in ctx.scheduled_jobs:
+        ctx.log.warning("messages_wait", note=f"the schedule does not run {SENDER}")
     errors += chunks.details()
     names = ("enrolled", "processed", "queued", "completed", "failed", "cancelled", "capped")
     return Done(

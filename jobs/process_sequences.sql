@@ -84,7 +84,7 @@ FROM (
 WHERE g.id = n.segment_id AND g.subscriber_count IS DISTINCT FROM n.members;
 
 -- name: person^
--- As it was given, or in lower case: the index on email finds both.
+-- In whichever letters; a person asks this, and seldom, so it may read everybody.
 SELECT s.id, s.email, s.status, {may_be_written_to} AS may_be_written_to, e.id AS enrollment,
     e.status AS enrollment_status,
     e.enrolled_at < k.first_active_at AND k.adopted_at IS NULL AS is_old
@@ -92,8 +92,8 @@ FROM newsletter_subscribers s
 LEFT JOIN newsletter_sequence_enrollments e
     ON e.subscriber_id = s.id AND e.sequence_id = :sequence
 LEFT JOIN lamplighter.sequences k ON k.sequence_id = e.sequence_id
-WHERE s.email IN (:email ::text, lower(:email ::text))
-ORDER BY s.email = :email ::text DESC
+WHERE lower(s.email) = lower(:email ::text)
+ORDER BY s.email = :email ::text DESC, s.email = lower(:email ::text) DESC, s.id
 LIMIT 1;
 
 -- name: adopt_one!

@@ -6,9 +6,7 @@ product's own is rendered already and goes as it is. Nothing that anybody wrote 
 
 from __future__ import annotations
 
-import binascii
 import re
-from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,25 +14,20 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP, SMTPUTF8
 from html import escape
-from typing import Any
 from uuid import UUID
 
+from jobs.email.attachments import attach
+from jobs.email.lines import MOST_NAME, MessageError, one_line
 from jobs.email.plain_text import plain_text
 from jobs.email.rendering import Renderer, TemplateError
-from scheduler.errors import JobError
 
 NOBODY = "newsletter@localhost"
 """The sender of rows that were queued without MAIL_FROM."""
 MOST_SUBJECT = 500
-MOST_NAME = 100
 MOST_RECIPIENTS = 100
-MOST_ATTACHED = 10 * 1024 * 1024
-"""Bytes of all attachments of a message."""
 
 PLAIN = SMTP.clone(cte_type="7bit")
 """Every server takes it, also one that does not say what else it takes."""
-UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
-"""Control characters, line ends of every kind, and what turns the direction of writing."""
 ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"\x00-\x20\x7f-\x9f]+@[^\s@<>()\[\]\\,;:\"]+\.?")
 NEEDED = {b"from", b"to", b"subject", b"date", b"message-id", b"mime-version", b"content-type"}
 ALLOWED = {
@@ -42,11 +35,6 @@ ALLOWED = {
     *(b"list-unsubscribe", b"list-unsubscribe-post"),
 }
 LINK = re.compile(r"https?://[!-;=?-~]+", re.ASCII)
-TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,64}", re.ASCII)
-
-
-class MessageError(JobError):
-    """No message can be made of the row; the text says why, for whoever queued it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +135,7 @@ def compose(
     if cc:
         message["Cc"] = cc
     if queued.reply_to:
-        message["Reply-To"] = _address(queued.reply_to, None, "reply_to")
+        message["Reply-To"] = _with_name(queued.reply_to, None, "reply_to")
     shown = one_line(subject, MOST_SUBJECT)
     message["Subject"] = shown
     message["Date"] = now
@@ -156,7 +144,7 @@ def compose(
     message.set_content(text)
     if html:
         message.add_alternative(html, subtype="html")
-    _attach(message, queued.attachments)
+    attach(message, queued.attachments)
 
     # Not through EmailMessage, which folds a long link into something that is none.
     first = b""
@@ -176,14 +164,6 @@ def compose(
         data=data,
         international=international,
     )
-
-
-def one_line(text: str, most: int) -> str:
-    """`text` without anything that ends a line or is not seen, and no longer than `most`.
-
-    Nor with what begins an encoded word (RFC 2047): EmailMessage would decode it, line ends too.
-    """
-    return " ".join(UNSEEN.sub(" ", text).split()).replace("=?", "= ?")[:most]
 
 
 def _hold_headers(data: bytes) -> None:
@@ -270,48 +250,3 @@ def _address(email: str, name: str | None, field_name: str) -> Address:
     except (UnicodeError, ValueError, IndexError) as error:
         # The last is what the standard library raises for some that it cannot read.
         raise MessageError(f"{field_name} is not an address: {one_line(email, 60)!r}") from error
-
-
-def _attach(message: EmailMessage, attachments: object) -> None:
-    """Add attachments as nodemailer's rows name them; only what the row itself holds.
-
-    Raises `MessageError` for a path or an address to fetch: nobody who can write a row may read
-    this machine's files or its network.
-    """
-    if not attachments:
-        return
-    if not isinstance(attachments, list):
-        raise MessageError("attachments is not a list")
-    size = 0
-    for n, attachment in enumerate(attachments):
-        if not isinstance(attachment, dict) or not isinstance(attachment.get("content"), str):
-            raise MessageError(
-                f"attachments[{n}] has no content as text; files and addresses are not fetched"
-            )
-        data = _content(attachment, n)
-        size += len(data)
-        if size > MOST_ATTACHED:
-            raise MessageError(f"its attachments are larger than {MOST_ATTACHED:,} bytes")
-        kind = str(attachment.get("contentType") or "application/octet-stream").lower()
-        kind = kind.partition(";")[0].strip()
-        if not TYPE.fullmatch(kind) or kind.startswith(("message/", "multipart/")):
-            raise MessageError(f"attachments[{n}].contentType is not one such as application/pdf")
-        main, _, sub = kind.partition("/")
-        name = one_line(str(attachment.get("filename") or f"attachment-{n + 1}"), MOST_NAME)
-        message.add_attachment(data, maintype=main, subtype=sub, filename=name)
-
-
-def _content(attachment: Mapping[str, Any], n: int) -> bytes:
-    content: str = attachment["content"]
-    match attachment.get("encoding"):
-        case "base64":
-            try:
-                return b64decode("".join(content.split()), validate=True)
-            except (binascii.Error, ValueError) as error:
-                raise MessageError(f"attachments[{n}].content is no base64") from error
-        case None | "utf8" | "utf-8":
-            return content.encode()
-        case other:
-            raise MessageError(
-                f"attachments[{n}].encoding is base64 or utf-8, not {one_line(str(other), 30)!r}"
-            )

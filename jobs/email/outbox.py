@@ -33,6 +33,15 @@ class Scope:
     """Also the product's that were due before lamplighter came."""
 
 
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    suppressed: frozenset[str]
+    """Of its recipients those to whom nobody may write."""
+    why_not: str | None = None
+    """Why it is not to be sent at all."""
+    code: str = ""
+
+
 class Outbox:
     """The queue, for one attempt of one run."""
 
@@ -49,9 +58,13 @@ class Outbox:
             came = await sql.came(connection)
             if came is None or self._scope.backlog:
                 came = datetime.min.replace(tzinfo=self._ctx.now().tzinfo)
+            held = []
+            if {"newsletter_sequences", "newsletter_sequence_steps"} <= self._ctx.tables.keys():
+                held = [row["id"] async for row in sql.held(connection)]
             self._rows = {
                 "oldest": self._scope.oldest,
                 "ours": self._scope.ours,
+                "held": held,
                 "theirs": self._scope.theirs,
                 "came": came,
             }
@@ -81,7 +94,7 @@ class Outbox:
 
     async def left_alone(self) -> int:
         """How many of the product's own are due and stay as they are; counted up to `COUNTED`."""
-        rows = {name: value for name, value in self._rows.items() if name != "ours"}
+        rows = {name: value for name, value in self._rows.items() if name not in {"ours", "held"}}
         async with self._ctx.db.transaction() as connection:
             return int(
                 await sql.left_alone(connection, **rows, at_most=COUNTED, now=self._ctx.now())
@@ -109,8 +122,8 @@ class Outbox:
                     claimed += [_queued(row) async for row in rows]
         return claimed
 
-    async def check(self, queued: Queued) -> frozenset[str] | None:
-        """To whom of its recipients nobody may write; None where it is not to be sent any more."""
+    async def check(self, queued: Queued) -> Verdict | None:
+        """Whether it is still to be sent; None where somebody else has ended it."""
         emails = sorted({e.strip().lower() for e in (queued.to_email, *queued.cc, *queued.bcc)})
         values = {
             **self._owner,
@@ -120,14 +133,22 @@ class Outbox:
         }
         async with self._ctx.db.transaction() as connection:
             if queued.ours:
-                reader = queued.subscriber_id
-                row = await sql.check_step(connection, **values, subscriber_id=reader)
+                row = await sql.check_step(
+                    connection,
+                    **values,
+                    subscriber_id=queued.subscriber_id,
+                    sequence_id=queued.sequence_id,
+                )
             else:
                 row = await sql.check(connection, **values)
         if row is None or not row["wanted"]:
             return None
-        own = () if row["reads"] else (queued.to_email.strip().lower(),)
-        return frozenset((*row["suppressed"], *own))
+        suppressed = frozenset(row["suppressed"])
+        if not row["reads"] or queued.to_email.strip().lower() in suppressed:
+            return Verdict(suppressed, "nobody writes to this address any more", "suppressed")
+        if not row["goes_on"]:
+            return Verdict(suppressed, "its sequence is archived, or gone", "archived")
+        return Verdict(suppressed)
 
     async def pause(self, reason: str) -> None:
         async with self._ctx.db.transaction() as connection:

@@ -1,4 +1,6 @@
--- Columns of the queue that the product left NULL count as their defaults.
+-- Columns of the queue that the product left NULL count as their defaults. A message of a sequence
+-- waits as 'scheduled' without a time: senders other than this one look for a time that has come, or
+-- for 'pending' and 'failed', and would send its templates as they are.
 
 -- fragment: due_at
 -- When the message was to go. A message that was tried is due when it is to be tried again.
@@ -9,11 +11,11 @@ END
 
 -- fragment: waiting
 (
-    q.status = 'pending'
-    OR (q.status = 'scheduled' AND q.scheduled_at IS NOT NULL)
+    q.status IN ('pending', 'scheduled')
     OR (q.status = 'failed' AND q.next_retry_at IS NOT NULL
         AND coalesce(q.attempts, 0) < coalesce(q.max_attempts, 3))
 )
+AND (q.status <> 'scheduled' OR q.scheduled_at IS NOT NULL OR o.queue_id IS NOT NULL)
 AND coalesce(q.scheduled_at, '-infinity') <= :now
 AND coalesce(q.next_retry_at, '-infinity') <= :now
 
@@ -21,7 +23,7 @@ AND coalesce(q.next_retry_at, '-infinity') <= :now
 -- What sequences queued, and of what the product queued that which was due after lamplighter came.
 {waiting}
 AND {due_at} >= :oldest
-AND CASE WHEN o.queue_id IS NOT NULL THEN :ours ::boolean
+AND CASE WHEN o.queue_id IS NOT NULL THEN :ours ::boolean AND o.step_id <> ALL (:held ::uuid[])
     ELSE :theirs ::boolean AND {due_at} >= :came ::timestamptz END
 
 -- fragment: owned
@@ -37,6 +39,13 @@ SELECT EXISTS (SELECT FROM lamplighter.conditions WHERE name = :name);
 -- Templates of messages that people get whether they read the newsletter or not.
 SELECT id FROM email_templates WHERE category IN ('transactional', 'system');
 
+-- name: held
+-- Steps of sequences that are paused: what they have queued waits too.
+SELECT t.id
+FROM newsletter_sequence_steps t
+JOIN newsletter_sequences c ON c.id = t.sequence_id
+WHERE c.status IN ('paused', 'draft');
+
 -- name: release_dead$
 -- What runs left that have ended, or that go on as another attempt.
 WITH dead AS (
@@ -48,7 +57,9 @@ WITH dead AS (
     RETURNING queue_id
 ), released AS (
     UPDATE email_queue q
-    SET status = 'pending', updated_at = :now
+    SET status = CASE WHEN EXISTS (SELECT FROM lamplighter.outbox o WHERE o.queue_id = q.id)
+            THEN 'scheduled' ELSE 'pending' END,
+        updated_at = :now
     FROM dead
     WHERE q.id = dead.queue_id AND q.status = 'processing'
     RETURNING 1
@@ -78,9 +89,10 @@ SELECT count(*) FROM expired;
 SELECT count(*) FROM (
     SELECT
     FROM email_queue q
+    LEFT JOIN lamplighter.outbox o ON o.queue_id = q.id
     WHERE {waiting}
         AND NOT (:theirs ::boolean AND {due_at} >= :came ::timestamptz AND {due_at} >= :oldest)
-        AND NOT EXISTS (SELECT FROM lamplighter.outbox o WHERE o.queue_id = q.id)
+        AND o.queue_id IS NULL
     LIMIT :at_most ::int
 ) rows;
 
@@ -116,7 +128,7 @@ WITH due AS (
 )
 SELECT q.id, o.queue_id IS NOT NULL AS ours, q.to_email, q.to_name, q.cc_emails, q.bcc_emails,
     q.from_email, q.from_name, q.reply_to, q.subject, q.html_body, q.text_body, q.template_id,
-    q.template_data, q.attachments, q.tracking_data, coalesce(q.attempts, 0) AS attempts,
+    q.template_data, q.attachments, q.tracking_data, greatest(q.attempts, 0) AS attempts,
     coalesce(q.max_attempts, 3) AS max_attempts
 FROM taken q
 LEFT JOIN lamplighter.outbox o ON o.queue_id = q.id
@@ -129,22 +141,29 @@ q.status = 'processing' AS wanted,
         FROM lamplighter.suppressions x
         WHERE x.email = ANY (:emails ::text[]) AND x.lifted_at IS NULL
             AND NOT (:transactional ::boolean AND x.reason = 'unsubscribed')
-    ) AS suppressed
+    ) AS suppressed,
+    -- Nothing is written here but the lock on the run, which need not outlast a crash of the server.
+    set_config('synchronous_commit', 'off', true)
 
 -- name: check^
 -- Just before it is sent: is it still to be sent, and to whom of them may nobody write?
-SELECT {to_whom}, true AS reads
+SELECT {to_whom}, true AS reads, true AS goes_on
 FROM email_queue q
 JOIN lamplighter.sending s ON {owned}
 WHERE q.id = :id;
 
 -- name: check_step^
--- The same for a message of a sequence: its reader, as the product says, reads still.
+-- The same for a message of a sequence: its reader, as the product says, reads still, and the sequence
+-- has not been given up.
 SELECT {to_whom},
     EXISTS (
         SELECT FROM newsletter_subscribers r
         WHERE r.id = :subscriber_id AND coalesce(r.status, 'active') = 'active'
-    ) AS reads
+    ) AS reads,
+    EXISTS (
+        SELECT FROM newsletter_sequences c
+        WHERE c.id = :sequence_id AND coalesce(c.status, 'active') <> 'archived'
+    ) AS goes_on
 FROM email_queue q
 JOIN lamplighter.sending s ON {owned}
 WHERE q.id = :id;

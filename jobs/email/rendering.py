@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from math import isfinite
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,9 @@ class Renderer:
             raise TemplateError(f"it cannot be worked out: {error}") from error
         except (SyntaxError, TypeError, ValueError) as error:
             raise TemplateError(f"it cannot be worked out: {error}") from error
+        except NameError as error:
+            # `inf`, which Jinja2 writes for what it has worked out beforehand.
+            raise TemplateError("it comes to a number that is too large") from error
 
     def _compile(self, source: str, *, html: bool) -> tuple[Template, frozenset[str]]:
         kept = self._compiled.get((source, html))
@@ -251,6 +255,8 @@ def _check(tree: nodes.Template) -> None:
                 pass
             case nodes.Call():
                 raise _refusal(node, "nothing can be called but range")
+            case nodes.Const(value=float() as value) if not isfinite(value):
+                raise _refusal(node, "a number is too large; 1e308 is the largest")
             case nodes.List() | nodes.Tuple() if node not in allowed:
                 raise _refusal(node, "a list can only stand to the right of `in`")
             case _ if kind not in NODES:

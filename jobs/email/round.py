@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from pydantic import JsonValue
 
-from jobs.email.delivery import Channel, Deferred, Refused, Sent, Trouble
+from jobs.email.delivery import MOST_SAID, Channel, Deferred, Refused, Sent, Trouble
 from jobs.email.files import FileChannel
+from jobs.email.lines import MessageError, one_line
 from jobs.email.links import Links, Reader, open_links
-from jobs.email.message import MessageError, Queued, compose
+from jobs.email.message import Queued, compose
 from jobs.email.outbox import Outbox
 from jobs.email.pace import Pace
 from jobs.email.rendering import Renderer
 from jobs.email.settlement import Settlement
 from jobs.email.smtp import Server, SmtpChannel
 from scheduler.job import JobContext
+from scheduler.services import Mail
 
 CLAIMED_AT_ONCE = 100
 """Few enough to be sent soon, many enough that claiming costs little."""
 MOST_DETAILS = 20
+UNFORESEEN = "something went wrong here; the run's log says what"
 MOST_RETRY = timedelta(hours=6)
 SLOWER = 6
 """Each time that a message is deferred, the next try waits this many times as long."""
@@ -41,6 +44,18 @@ class Rules:
     seconds: float
 
 
+MakeChannels = Callable[[Mail, int], Sequence[Channel]]
+
+
+def channels_of(mail: Mail, connections: int) -> Sequence[Channel]:
+    """Those of the settings. Raises `Trouble`."""
+    if mail.smtp_url is None:
+        return [FileChannel(mail.folder)]
+    server = Server.read(mail.smtp_url)
+    tls = server.tls()
+    return [SmtpChannel(server, tls) for _ in range(connections)]
+
+
 async def send_round(
     ctx: JobContext,
     outbox: Outbox,
@@ -50,6 +65,7 @@ async def send_round(
     details: list[JsonValue],
     *,
     paused: bool,
+    make_channels: MakeChannels,
 ) -> None:
     """Send until nothing is due, `rules` say enough, or there is `Trouble`, which it raises.
 
@@ -59,14 +75,7 @@ async def send_round(
         return
     async with ctx.db.transaction() as connection:
         links = await open_links(connection, ctx.services.mail, ctx.now())
-    mail = ctx.services.mail
-    channels: list[Channel]
-    if mail.smtp_url is None:
-        channels = [FileChannel(mail.folder)]
-    else:
-        server = Server.read(mail.smtp_url)
-        tls = server.tls()
-        channels = [SmtpChannel(server, tls) for _ in range(rules.connections)]
+    channels = make_channels(ctx.services.mail, rules.connections)
     sending = _Round(ctx, outbox, settlement, rules, counts, details, links)
     try:
         await channels[0].open()
@@ -193,16 +202,12 @@ class _Round:
 
     async def _outcome(self, channel: Channel, queued: Queued) -> str | None:
         """What became of a message, as it is counted; None where somebody else had cancelled it."""
-        suppressed = await self._outbox.check(queued)
-        if suppressed is None:
+        verdict = await self._outbox.check(queued)
+        if verdict is None:
             return None
-        if queued.to_email.strip().lower() in suppressed:
+        if verdict.why_not is not None:
             await self._settlement.settle(
-                queued,
-                "cancelled",
-                error="nobody writes to this address any more",
-                error_code="suppressed",
-                used=False,
+                queued, "cancelled", error=verdict.why_not, error_code=verdict.code, used=False
             )
             return "suppressed"
         link = None
@@ -217,30 +222,34 @@ class _Round:
                     self._renderer,
                     default_sender=self._ctx.services.mail.sender,
                     link=link,
-                    suppressed=suppressed,
+                    suppressed=verdict.suppressed,
                     now=self._ctx.now(),
                 )
         except Exception as error:  # noqa: BLE001 - whatever one row holds, the others go out
             if not isinstance(error, MessageError):
                 self._ctx.log.error("message_not_composed", id=str(queued.id), error=repr(error))
+            # No database takes just any text.
+            said = one_line(str(error), MOST_SAID)
             await self._settlement.settle(
-                queued, "failed", error=str(error), error_code="message", used=True
+                queued, "failed", error=said, error_code="message", used=True
             )
-            return self._failed(queued, str(error))
+            return self._failed(queued, said)
 
         try:
             delivery = await channel.deliver(ready)
-        except Trouble as trouble:
+        except Exception as error:
+            # What nobody foresaw is trouble of ours as well: no message pays for it.
+            trouble = error if isinstance(error, Trouble) else Trouble(UNFORESEEN, repr(error))
             self._stop = True
             # It may be this message alone that is refused so: others go before it next time.
             await self._settlement.settle(
                 queued,
-                "pending",
+                "scheduled" if queued.ours else "pending",
                 error=f"{trouble}: {trouble.said}" if trouble.said else str(trouble),
                 error_code="outbox",
                 used=False,
             )
-            raise
+            raise trouble from error
         answered = self._clock()
         self._taken = True
         match delivery:
@@ -265,7 +274,8 @@ class _Round:
         wait = min(self._rules.retry * SLOWER ** min(queued.attempts, 10), MOST_RETRY)
         await self._settlement.settle(
             queued,
-            "failed",
+            # Other senders look for failed ones whose time to try again has come.
+            "scheduled" if queued.ours and not last else "failed",
             error=said,
             error_code=code,
             used=True,

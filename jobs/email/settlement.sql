@@ -1,5 +1,9 @@
 -- What is written of a message when it is settled; only by the attempt that has claimed it.
 
+-- fragment: attempts
+-- Before this one. A number that leaves no room for another is the product's own affair.
+least(coalesce(q.attempts, 0), 2147483646)
+
 -- fragment: owned
 s.queue_id = q.id AND s.run_id = :run_id AND s.attempt = :attempt
 
@@ -7,7 +11,7 @@ s.queue_id = q.id AND s.run_id = :run_id AND s.attempt = :attempt
 marked AS (
     UPDATE email_queue q
     SET status = 'sent', sent_at = :now, message_id = :message_id,
-        attempts = coalesce(q.attempts, 0) + 1, error = NULL, error_code = NULL,
+        attempts = {attempts} + 1, error = NULL, error_code = NULL,
         next_retry_at = NULL, updated_at = :now
     FROM lamplighter.sending s
     WHERE q.id = :id AND {owned}
@@ -65,7 +69,7 @@ SELECT count(*) FROM marked;
 -- Whatever came of it but its being sent. `used` is whether it uses up an attempt.
 WITH settled AS (
     UPDATE email_queue q
-    SET status = :status ::text, attempts = coalesce(q.attempts, 0) + :used ::int,
+    SET status = :status ::text, attempts = {attempts} + :used ::int,
         next_retry_at = :retry_at ::timestamptz, error = :error ::text,
         error_code = :error_code ::text, updated_at = :now,
         bounced_at = CASE WHEN :bounced ::boolean THEN :now ELSE q.bounced_at END
@@ -104,6 +108,8 @@ WITH mine AS (
     RETURNING queue_id
 )
 UPDATE email_queue q
-SET status = 'pending', updated_at = :now
+SET status = CASE WHEN EXISTS (SELECT FROM lamplighter.outbox o WHERE o.queue_id = q.id)
+        THEN 'scheduled' ELSE 'pending' END,
+    updated_at = :now
 FROM mine
 WHERE q.id = mine.queue_id AND q.status = 'processing';

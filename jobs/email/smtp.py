@@ -28,6 +28,7 @@ COMMAND_SECONDS = 60.0
 DATA_SECONDS = 120.0
 """For the message and its answer: a server may look closely at what it gets."""
 QUIT_SECONDS = 2.0
+COMPLETED = 250
 MOST_MESSAGES = 100
 """On one connection; many servers close it about there."""
 
@@ -173,6 +174,10 @@ class SmtpChannel:
         except SMTPDataError as error:
             answer = Answer(error.code, error.message)
             self._sending = False
+            if answer.code == COMPLETED:
+                # After the message it would be no error: it is the answer to DATA, and out of step.
+                await self._drop()
+                return Deferred("the server's answers are out of step", answer)
             if 200 <= answer.code < 300:
                 return Sent(answer, refused)
             await self._reset(answer)

@@ -13,13 +13,22 @@ WITH given AS (
 SELECT count(*) FROM kept;
 
 -- name: mark_subscribers!
--- Only who is active: of two reasons to leave the first stays. The product may have kept an address
--- in other letters; the index on email finds it as it was given, and in lower case.
+-- Only who is active: of two reasons to leave the first stays. The product may keep an address in
+-- other letters. The index on email finds it as it was given, and in lower case; whoever was sent to
+-- a provider is found by what was noted then. Nothing here reads all subscribers.
 UPDATE newsletter_subscribers s
 SET status = :status ::text,
     unsubscribed_at = CASE :status ::text
         WHEN 'unsubscribed' THEN coalesce(s.unsubscribed_at, :now) ELSE s.unsubscribed_at END
-WHERE s.email = ANY (:emails ::text[]) AND coalesce(s.status, 'active') = 'active';
+WHERE s.id = ANY (ARRAY(
+        SELECT o.id FROM newsletter_subscribers o WHERE o.email = ANY (:emails ::text[])
+        UNION
+        SELECT c.subscriber_id
+        FROM lamplighter.newsletter_contacts c
+        WHERE c.provider = ANY ('{mailerlite,mailchimp,brevo}') AND c.email = ANY (:emails ::text[])
+    ))
+    AND (s.email = ANY (:emails ::text[]) OR lower(s.email) = ANY (:emails ::text[]))
+    AND coalesce(s.status, 'active') = 'active';
 
 -- name: suppressed
 SELECT s.email

@@ -95,7 +95,8 @@ class Brevo:
             found = answer.data["contacts"]
             for contact in found:
                 if contact.get("email"):  # some have only a telephone number
-                    rows.append(Remote(contact["email"], str(contact["id"]), self._status(contact)))
+                    email, key = str(contact["email"]), str(contact["id"])
+                    rows.append(Remote(email, key, self._status(contact)))
                 newest = max(newest, _time(contact["modifiedAt"]))
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise self._api.unexpected(operation, "no list of contacts") from error
@@ -145,7 +146,7 @@ class Brevo:
         done = await self._api.poll(
             "import",
             f"/v3/processes/{process}",
-            lambda data: isinstance(data, dict) and data.get("status") in {"completed", "failed"},
+            lambda data: isinstance(data, dict) and data.get("status") in ("completed", "failed"),
             most_wait=MOST_POLL_WAIT,
         )
         if done["status"] == "failed":

@@ -110,6 +110,16 @@ class Contacts:
             rows = sql.due(connection, **question, after=after, through=through)
             return [_due(row) async for row in rows], through
 
+    async def leave_here(self, after: UUID, through: UUID) -> int:
+        """End the subscriptions of those whose address the product writes with capitals, where no
+        page and no webhook could find them; how many.
+        """
+        async with self._ctx.db.transaction() as connection:
+            left: int = await sql.leave_here(
+                connection, after=after, through=through, now=self._ctx.now()
+            )
+        return left
+
     async def odd_groups(self) -> list[str]:
         """The slugs of segments whose id there cannot be one; they are passed over."""
         async with self._ctx.db.transaction() as connection:

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from jobs.newsletter.provider import CONTROLS, Happened, is_address
+from jobs.newsletter.reading import read_json
 
 MOST_EVENTS = 2_000
 MOST_FIELDS = 500
@@ -179,6 +180,6 @@ def _time(value: object) -> datetime | None:
 
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body)
+        return read_json(body)
     except (ValueError, RecursionError) as error:
         raise BrokenDeliveryError("the body is no JSON") from error

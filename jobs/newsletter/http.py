@@ -18,6 +18,7 @@ import aiohttp
 
 from jobs.newsletter.limits import Limiter
 from jobs.newsletter.provider import ProviderError, RefusedError, plain
+from jobs.newsletter.reading import read_json
 
 TIMEOUT = aiohttp.ClientTimeout(total=120, connect=10, sock_read=60)
 TRIES = 4
@@ -218,7 +219,7 @@ class Api:
         if not raw:
             return None
         try:
-            return json.loads(raw)
+            return read_json(raw)
         except (ValueError, RecursionError) as error:
             raise self._error(operation, "answered with something that is not JSON") from error
 
@@ -235,7 +236,7 @@ class Api:
     def _said(self, raw: bytes) -> str:
         """The provider's own sentence, bounded, on one line, without the key."""
         try:
-            said = self._sentence(json.loads(raw))
+            said = self._sentence(read_json(raw))
         except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
             return ""
         return plain(said, 2000).replace(self._secret, "***")[:MOST_SENTENCE]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import json
 import tarfile
 from hashlib import md5
 from typing import Any
 
 from jobs.newsletter.provider import Contact, Outcome, RemoteStatus
+from jobs.newsletter.reading import read_json
 
 MOST_RESULTS = 64 << 20
 """Bytes of a batch's results, unpacked."""
@@ -40,7 +40,7 @@ def unpack(packed: bytes) -> dict[str, dict[str, Any]]:
             left -= len(raw)
             if left < 0:
                 raise ValueError(f"more than {MOST_RESULTS >> 20} MiB")
-            for result in json.loads(raw):
+            for result in read_json(raw):
                 results[str(result["operation_id"])] = result
     return results
 
@@ -62,8 +62,8 @@ def patched(contact: Contact, result: Any, kind: Any) -> Outcome:
         return Outcome(contact.email, "failed", message="not in the batch's results")
     code = result["status_code"]
     try:
-        body = json.loads(result.get("response") or "{}")
-    except (ValueError, TypeError):
+        body = read_json(str(result.get("response") or "{}").encode("utf-8", "replace"))
+    except (ValueError, RecursionError):
         body = {}
     body = body if isinstance(body, dict) else {}
     if 200 <= code < 300:
@@ -83,9 +83,10 @@ def sentence(body: Any) -> object:
     if not isinstance(body, dict):
         return None
     parts = [body.get("title"), body.get("detail")]
+    errors = body.get("errors")
     parts += [
         f"{error.get('field')}: {error.get('message')}"
-        for error in (body.get("errors") or [])[:3]
+        for error in (errors if isinstance(errors, list) else [])[:3]
         if isinstance(error, dict)
     ]
     return ". ".join(str(part).rstrip(".") for part in parts if part)

@@ -35,7 +35,8 @@ MOST_NAME = 100
 """Characters of a name, as the product's columns have them."""
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 ADDRESS = re.compile(
-    r"[^\s@\x00-\x1f\x7f<>\"(),:;\\\[\]]{1,64}@[^\s@\x00-\x20\x7f<>\"(),:;\\]{1,190}"
+    r"[^\s@\x00-\x1f\x7f<>\"(),:;\\\[\]\ud800-\udfff\ufffd]{1,64}"
+    r"@[^\s@\x00-\x20\x7f<>\"(),:;\\\ud800-\udfff\ufffd]{1,190}"
 )
 
 

@@ -16,7 +16,15 @@ from pydantic import JsonValue
 
 from jobs.newsletter.contacts import FIRST, Contacts, Due, Position
 from jobs.newsletter.lots import in_lots
-from jobs.newsletter.provider import Contact, Cursor, Outcome, Provider, ProviderError, is_address
+from jobs.newsletter.provider import (
+    Contact,
+    Cursor,
+    Outcome,
+    Provider,
+    ProviderError,
+    RefusedError,
+    is_address,
+)
 from scheduler.job import JobContext
 
 FULL_EVERY = timedelta(days=7) - timedelta(hours=1)
@@ -135,9 +143,18 @@ class Sync:
         return cursor
 
     async def _pull(self, cursor: Cursor | None, *, full: bool) -> Cursor | None:
-        more = True
+        more, kept = True, cursor is not None
         while more:
-            page = await self._provider.changes(cursor, full=full)
+            try:
+                page = await self._provider.changes(cursor, full=full)
+            except RefusedError as error:
+                if not kept:
+                    raise
+                # The place where an earlier sync ended means nothing there any more.
+                self._ctx.log.warning("place_lost", provider=self._provider.name, error=str(error))
+                cursor, kept = None, False
+                continue
+            kept = False
             self.tally.suppressed += await self._contacts.keep_page(page, full=full)
             self.tally.pulled += len(page.contacts)
             cursor, more = page.cursor, page.more
@@ -163,7 +180,10 @@ class Sync:
     async def _send_due(self) -> None:
         after: UUID | None = FIRST
         while after is not None:
-            due, after = await self._contacts.due(after, full=self.tally.full)
+            begin = after
+            due, after = await self._contacts.due(begin, full=self.tally.full)
+            if after is not None:
+                await self._contacts.leave_here(begin, after)
             # Of two rows with one address, the first is the one that is sent from now on.
             one_each = list({one.contact.email: one for one in reversed(due)}.values())[::-1]
             for lot in in_lots(one_each, self._provider.lot):

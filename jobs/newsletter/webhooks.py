@@ -108,7 +108,7 @@ async def take_in(desk: Desk, provider: str, happened: Sequence[Happened]) -> Re
                 leaving = emails
                 if kind == "unsubscribed" and "newsletter_subscribers" in desk.tables:
                     # Who left here was unsubscribed there by us; this is only its echo.
-                    rows = sql.left_before(connection, emails=emails)
+                    rows = sql.left_before(connection, provider=provider, emails=emails)
                     echoes = {row["email"] async for row in rows}
                     leaving = [email for email in emails if email.lower() not in echoes]
                 await suppress(

@@ -14,19 +14,33 @@ INSERT INTO email_events
 SELECT lamplighter.new_id(), s.id, e.kind, e.email, e.link, :provider ::text, e.event_id, e.at
 FROM unnest(:kinds ::text[], :emails ::text[], :links ::text[], :event_ids ::text[],
     :times ::timestamptz[]) AS e (kind, email, link, event_id, at)
+-- As it was given, in lower case, or in whichever letters it was sent to the provider from.
 LEFT JOIN LATERAL (
     SELECT s.id FROM newsletter_subscribers s
-    WHERE s.email IN (e.email, lower(e.email))
-    ORDER BY s.email = e.email DESC
+    WHERE s.id = ANY (ARRAY(
+            SELECT o.id FROM newsletter_subscribers o WHERE o.email IN (e.email, lower(e.email))
+            UNION
+            SELECT c.subscriber_id FROM lamplighter.newsletter_contacts c
+            WHERE c.provider = :provider ::text AND c.email = lower(e.email)
+        ))
+        AND lower(s.email) = lower(e.email)
+    ORDER BY s.email = e.email DESC, s.email = lower(e.email) DESC, s.id
     LIMIT 1
 ) s ON true;
 
 -- name: left_before
 SELECT DISTINCT lower(s.email) AS email
 FROM newsletter_subscribers s
-WHERE s.email IN (
-        SELECT e FROM unnest(:emails ::text[]) e
-        UNION SELECT lower(e) FROM unnest(:emails ::text[]) e)
+WHERE s.id = ANY (ARRAY(
+        SELECT o.id FROM newsletter_subscribers o
+        WHERE o.email = ANY (:emails ::text[])
+            OR o.email = ANY (ARRAY(SELECT lower(e) FROM unnest(:emails ::text[]) e))
+        UNION
+        SELECT c.subscriber_id FROM lamplighter.newsletter_contacts c
+        WHERE c.provider = :provider ::text
+            AND c.email = ANY (ARRAY(SELECT lower(e) FROM unnest(:emails ::text[]) e))
+    ))
+    AND lower(s.email) = ANY (ARRAY(SELECT lower(e) FROM unnest(:emails ::text[]) e))
     AND coalesce(s.status, 'active') <> 'active';
 
 -- name: told!

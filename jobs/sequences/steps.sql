@@ -158,7 +158,8 @@ WITH {plan}, taken AS MATERIALIZED (
         (id, status, priority, to_email, to_name, from_email, from_name, subject, html_body,
          text_body, template_data, user_id, reference_type, reference_id, scheduled_at,
          tracking_data, created_at, updated_at)
-    SELECT m.queue_id, 'pending', 0, m.email,
+    -- Without a time: another sender of the product's queue leaves it alone.
+    SELECT m.queue_id, 'scheduled', 0, m.email,
         nullif(left(regexp_replace(
             coalesce(m.display_name, concat_ws(' ', m.first_name, m.last_name)),
             '[[:cntrl:]]+', ' ', 'g'), 255), ''),
@@ -173,7 +174,7 @@ WITH {plan}, taken AS MATERIALIZED (
             'sequence', q.name,
             'step', st.name
         ),
-        m.user_id, 'sequence_step', st.id, :now ::timestamptz,
+        m.user_id, 'sequence_step', st.id, NULL,
         jsonb_build_object(
             'subscriberId', m.subscriber_id, 'sequenceId', st.sequence_id, 'stepId', st.id,
             'enrollmentId', m.id

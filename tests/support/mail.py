@@ -21,6 +21,8 @@ from pydantic import SecretStr
 
 from jobs import process_email_queue
 from jobs.email.links import Links, open_links
+from jobs.email.round import MakeChannels, channels_of
+from jobs.process_email_queue import ProcessEmailQueue
 from scheduler.job import Done, Job, JobContext, JobDatabase
 from scheduler.services import Mail, Services
 from scheduler.sql import load_sql
@@ -91,6 +93,7 @@ class Post:
     shop: Product
     mail: Mail
     now: datetime = NOW
+    make_channels: MakeChannels = channels_of
 
     @property
     def services(self) -> Services:
@@ -166,7 +169,7 @@ class Post:
             "html_body": "<p>Hello {{ first_name }}</p>",
             "template_data": {"first_name": "Ann", "email": to},
             "from_email": "news@example.com",
-            "scheduled_at": self.now,
+            "status": "scheduled",
             "reference_type": "sequence_step",
             "tracking_data": tracking,
             **columns,
@@ -206,8 +209,11 @@ class Post:
             progress=lambda done, total: None,
             services=self.services,
         )
-        given = {**FAST, **params} if job is process_email_queue.job else params
-        outcome = await job.run(ctx, job.params.model_validate(given))
+        if job is process_email_queue.job:
+            made = ProcessEmailQueue.model_validate({**FAST, **params})
+            outcome = await process_email_queue.process(ctx, made, self.make_channels)
+        else:
+            outcome = await job.run(ctx, job.params.model_validate(params))
         assert isinstance(outcome, Done)
         return dict(outcome.data)
 

@@ -48,11 +48,11 @@ WITH readers AS (
     RETURNING id, subscriber_id
 ), queued AS (
     INSERT INTO email_queue
-        (id, to_email, from_email, subject, html_body, template_data, scheduled_at, created_at,
+        (id, status, to_email, from_email, subject, html_body, template_data, created_at,
          reference_type, reference_id, tracking_data)
-    SELECT gen_random_uuid(), r.email, 'news@example.com', 'Hello {{ first_name }}',
+    SELECT gen_random_uuid(), 'scheduled', r.email, 'news@example.com', 'Hello {{ first_name }}',
         '<p>Hello {{ first_name }}, this is the first of three.</p>',
-        jsonb_build_object('first_name', r.first_name), :now, :now, 'sequence_step',
+        jsonb_build_object('first_name', r.first_name), :now, 'sequence_step',
         :step_id ::uuid, jsonb_build_object('subscriberId', r.id, 'sequenceId', :sequence_id ::uuid,
             'stepId', :step_id ::uuid, 'enrollmentId', e.id)
     FROM enrolled e JOIN readers r ON r.id = e.subscriber_id

@@ -65,7 +65,10 @@ class FakeMailerLite(FakeProvider):
     async def list(self, request: web.Request) -> web.Response:
         status, limit = request.query.get("filter[status]"), int(request.query.get("limit", "25"))
         everybody = sorted(self.people.values(), key=lambda person: person.id)
-        after = base64.b64decode(request.query.get("cursor", "")).decode()
+        try:
+            after = base64.b64decode(request.query.get("cursor", "")).decode()
+        except ValueError:
+            return self.problem(422, "The cursor is invalid.")
         found = [p for p in everybody if status in {None, p.status} and p.id > after]
         page = found[:limit]
         following = None

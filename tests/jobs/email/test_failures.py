@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,43 @@ async def test_not_now_backs_off_until_its_attempts_are_used_up(
     assert await wire.rows("suppressions") == []
 
 
+async def test_no_other_sender_takes_a_sequences_templates(wire: Post, server: MailServer) -> None:
+    """Whatever has become of them so far: products send what is pending, or whose time has come."""
+    await wire.crowd(4)
+
+    async def others_would_take() -> int:
+        taken: int = await wire.shop.pool.fetchval(
+            "SELECT count(*) FROM email_queue WHERE status = 'pending'"
+            " OR (status = 'scheduled' AND scheduled_at <= 'infinity')"
+            " OR (status = 'failed' AND next_retry_at <= 'infinity')"
+        )
+        return taken
+
+    assert await others_would_take() == 0
+    server.answer(connect="554 no")
+    assert (await wire.run())["paused"] is True
+    assert await others_would_take() == 0
+    server.answer(mail={"*": "550 5.1.8 no"})
+    assert (await wire.run())["paused"] is True
+    assert await others_would_take() == 0
+    await wire.shop.pool.execute(
+        "INSERT INTO lamplighter.sending (queue_id, run_id, attempt, claimed_at)"
+        " SELECT id, gen_random_uuid(), 1, created_at FROM email_queue;"
+        " UPDATE email_queue SET status = 'processing'"
+    )
+    server.answer(connect="554 no")
+    assert (await wire.run())["paused"] is True  # and took back what a dead run had
+    assert await wire.states() == {"scheduled": 4}
+    assert await others_would_take() == 0
+    server.answer(rcpt={"*": "451 4.7.1 greylisted"})
+    assert (await wire.run())["deferred"] == 4
+    assert await others_would_take() == 0
+    assert {row["attempts"] for row in await wire.rows()} == {1}
+    wire.now += timedelta(minutes=5)
+    server.answer()
+    assert (await wire.run())["sent"] == 4
+
+
 @pytest.mark.parametrize(
     ("answer", "reached"), [("drop", 0), ("keep and drop", 1)], ids=["lost", "taken"]
 )
@@ -111,6 +149,26 @@ async def test_a_lost_answer_is_unclear_and_the_message_keeps_its_id(
     wire.now = row["next_retry_at"]
     assert (await wire.run())["sent"] == 1
     assert [line["id"] for line in server.lines()] == [f"<{message}@example.com>"] * (reached + 1)
+
+
+async def test_a_good_answer_before_the_message_is_none_to_it(wire: Post) -> None:
+    """A server whose answers are one command behind has taken nothing."""
+
+    async def behind(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.test\r\n")
+        while await reader.readline():
+            writer.write(b"250 ok\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(behind, "127.0.0.1", 0)
+    wire.by_smtp(f"smtp://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    message = await wire.message(TO)
+    try:
+        data = await wire.run()
+    finally:
+        server.close()
+    assert (data["sent"], data["deferred"]) == (0, 1)
+    assert "out of step" in (await wire.row(message))["error"]
 
 
 @pytest.mark.parametrize("stage", ["mail", "rcpt"])
@@ -159,7 +217,7 @@ async def test_trouble_of_ours_pauses_the_outbox_and_costs_no_attempt(
     assert (data["processed"], data["paused"]) == (0, True)
     assert await wire.conditions() == {"outbox": f"paused: {reason}"}
     assert "outbox_paused" in log.events()
-    assert await wire.states() == {"pending": 30}
+    assert await wire.states() == {"scheduled": 30}
     assert {row["attempts"] for row in await wire.rows()} == {0}
     assert await wire.rows("suppressions") == []
     # Still so: one message at most is tried, alone.
@@ -184,7 +242,7 @@ async def test_a_wrong_password_costs_nothing_and_mended_all_is_sent(
     assert await wire.conditions() == {
         "outbox": "paused: the mail server refused the user name or password (535 5.7.8)"
     }
-    assert await wire.states() == {"pending": 1000}
+    assert await wire.states() == {"scheduled": 1000}
     assert {(row["attempts"], row["last_attempt_at"]) for row in await wire.rows()} == {(0, None)}
     assert await wire.rows("suppressions") == []
     wire.by_smtp(f"smtp://user:right@127.0.0.1:{server.port}")

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from jobs.email.message import MessageError, Queued, compose, message_id, what_is_lacking
+from jobs.email.lines import MessageError
+from jobs.email.message import Queued, compose, message_id, what_is_lacking
 from jobs.email.rendering import Renderer
 from tests.support.jobs import NOW
 from tests.support.mail import parsed
@@ -185,11 +186,30 @@ def test_settings_that_no_message_can_be_made_with(
         ([{"content": "x", "contentType": "message/rfc822"}], "contentType"),
         ([{"content": "x" * 6_000_000}] * 2, "larger than"),
         (["x"], "no content"),
+        ([{"content": {"type": "Buffer", "data": 10**12}}], "neither a text nor"),
+        ([{"content": {"type": "Buffer", "data": [1, 256]}}], "neither a text nor"),
+        ([{"content": {"type": "Buffer", "data": [1, "a"]}}], "neither a text nor"),
+        ([{"content": {"data": [1]}}], "neither a text nor"),
     ],
 )
 def test_attachments_are_what_the_row_holds(attachments: object, message: str) -> None:
     with pytest.raises(MessageError, match=message):
         make(attachments=attachments)
+
+
+def test_attachments_as_products_write_them() -> None:
+    attachments = [
+        {"filename": "a.bin", "content": {"type": "Buffer", "data": [0, 255, 13, 10]}},
+        {"filename": "a.png", "content": "iVBORw==", "encoding": "base64", "cid": "logo@shop"},
+        {"filename": "b.png", "content": "x", "cid": "a>\r\nX-Evil: 1"},
+    ]
+    made = make(attachments=attachments, reply_to="Support <help@example.com>")
+    message = parsed(made.data)
+    first, second, third = message.iter_attachments()
+    assert first.get_payload(decode=True) == b"\x00\xff\r\n"
+    assert (second["Content-ID"], third["Content-ID"]) == ("<logo@shop>", None)
+    assert b"X-Evil" not in made.data
+    assert message["Reply-To"] == "Support <help@example.com>"
 
 
 def test_too_many_recipients() -> None:

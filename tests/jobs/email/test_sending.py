@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.resources import files
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from jobs.email.delivery import Channel, Delivery
 from jobs.email.links import Reader
-from jobs.email.message import NOBODY
+from jobs.email.message import NOBODY, Ready
 from jobs.email.pace import Pace
+from jobs.email.round import channels_of
 from jobs.process_email_queue import job
 from scheduler.job import Connection
 from scheduler.services import Mail
@@ -112,6 +115,115 @@ async def test_a_row_of_the_products_own_goes_as_it_is(wire: Post, server: MailS
     assert (await wire.row(message))["status"] == "sent"
 
 
+UNCOMPOSABLE: list[dict[str, Any]] = [
+    {"subject": "{{ 1e400|int }}"},
+    {"html_body": "{{ ''.__class__ }}"},
+    {"html_body": "{{ x" + "\u2028" * 5000},
+    {"subject": "<%- include('x') %>"},
+    {"to_email": "nobody"},
+    {"to_email": "=?utf-8?q?a=0d?=@example.com"},
+    {"from_email": ""},
+    {"cc_emails": ["a@example.com"] * 200},
+    {"attachments": {"a": 1}},
+    {"attachments": [{"content": "!", "encoding": "base64"}]},
+]
+
+
+async def test_one_message_that_cannot_be_made_stops_no_other(
+    wire: Post, server: MailServer
+) -> None:
+    ann = await wire.reader("ann@example.com")
+    odd = []
+    for n, columns in enumerate(UNCOMPOSABLE):
+        values = {"to_email": "ann@example.com", "priority": 99 - n, **columns}
+        odd.append(await wire.step_message(ann, values.pop("to_email"), **values))
+        await wire.message(f"reader-{n}@example.com")
+    data = await wire.run()
+    assert (data["sent"], data["failed"]) == (len(UNCOMPOSABLE), len(UNCOMPOSABLE))
+    assert len(server.messages()) == len(UNCOMPOSABLE)
+    for message in odd:
+        row = await wire.row(message)
+        assert (row["status"], row["error_code"], row["attempts"]) == ("failed", "message", 1)
+        assert 10 < len(row["error"]) <= 500
+    assert "number is too large" in (await wire.row(odd[0]))["error"]
+
+
+async def test_numbers_of_any_size_stop_nothing(wire: Post, server: MailServer) -> None:
+    great, small = 2**31 - 1, -(2**31)
+    for n, (attempts, most, priority) in enumerate(
+        [(great, 3, great), (small, great, small), (None, None, None), (great, great, 0), (0, 0, 0)]
+    ):
+        columns = {"attempts": attempts, "max_attempts": most, "priority": priority}
+        await wire.message(f"{n}@good.example", **columns)
+        await wire.message(f"{n}@bad.example", **columns)
+    refused = dict.fromkeys((f"{n}@bad.example" for n in range(5)), "450 4.2.1 later")
+    server.answer(rcpt=refused)
+    data = await wire.run()
+    assert (data["sent"], data["failed"] + data["deferred"]) == (5, 5)
+
+
+class OddChannel:
+    """A way out that breaks, as nobody foresaw, for one address."""
+
+    def __init__(self, inner: Channel) -> None:
+        self._inner = inner
+        self.open, self.close = inner.open, inner.close
+
+    async def deliver(self, ready: Ready) -> Delivery:
+        if ready.to == "reader-7@example.com":
+            raise ZeroDivisionError("nobody foresaw this")
+        return await self._inner.deliver(ready)
+
+
+def odd_channels(mail: Mail, connections: int) -> Sequence[Channel]:
+    return [OddChannel(channel) for channel in channels_of(mail, connections)]
+
+
+async def test_what_nobody_foresaw_in_one_message_keeps_nobody_waiting(
+    wire: Post, server: MailServer
+) -> None:
+    for n in range(20):
+        await wire.message(f"reader-{n}@example.com")
+    wire.make_channels = odd_channels
+    log = Log()
+    assert (await wire.run(log=log))["paused"] is True
+    assert "ZeroDivisionError" in str(log.lines)
+    assert set(await wire.states()) == {"pending", "sent"}
+    assert "the run's log says what" in (await wire.conditions())["outbox"]
+    await wire.run()
+    assert await wire.states() == {"pending": 1, "sent": 19}
+    wire.make_channels = channels_of
+    assert (await wire.run())["paused"] is False
+    assert await wire.states() == {"sent": 20}
+    assert len(server.messages()) == 20
+    assert await wire.conditions() == {}
+
+
+class OddDatabase(PlainDatabase):
+    """Breaks once, as nobody foresaw."""
+
+    def __init__(self, shop: Product, after: int) -> None:
+        super().__init__(shop.pool, None)
+        self._left = after
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        self._left -= 1
+        if self._left == 0:
+            raise ZeroDivisionError("nobody foresaw this")
+        async with super().transaction() as connection:
+            yield connection
+
+
+async def test_a_run_that_breaks_gives_the_rest_back_at_once(wire: Post) -> None:
+    for n in range(20):
+        await wire.message(f"reader-{n}@example.com")
+    with pytest.raises(ZeroDivisionError):
+        await wire.run(database=OddDatabase(wire.shop, 20))
+    states = await wire.states()
+    assert set(states) == {"pending", "sent"}
+
+
 async def test_the_order_is_priority_then_time(wire: Post, server: MailServer) -> None:
     for to, priority, minutes in [("c", 0, 5), ("b", 0, 9), ("d", None, 1), ("a", 7, 0)]:
         at = wire.now - timedelta(minutes=minutes)
@@ -162,9 +274,9 @@ async def test_the_first_contact_writes_to_nobody(wire: Post, server: MailServer
 async def test_what_is_too_late_is_not_sent(wire: Post, server: MailServer) -> None:
     reader = await wire.reader("ann@example.com")
     late = wire.now - 24 * HOUR - A_MOMENT
-    ours = await wire.step_message(reader, "ann@example.com", scheduled_at=late)
+    ours = await wire.step_message(reader, "ann@example.com", created_at=late)
     theirs = await wire.message(created_at=late)
-    await wire.step_message(reader, "ann@example.com", scheduled_at=late + A_MOMENT)
+    await wire.step_message(reader, "ann@example.com", created_at=late + A_MOMENT)
     log = Log()
     data = await wire.run(log=log)
     assert (data["sent"], data["expired"], data["left"]) == (1, 1, 1)
@@ -205,6 +317,29 @@ async def test_nobody_who_left_is_written_to(wire: Post, server: MailServer) -> 
     assert await wire.run() == NOTHING
 
 
+async def test_what_a_sequence_has_queued_waits_and_ends_with_it(
+    wire: Post, server: MailServer
+) -> None:
+    paused, _ = await wire.crowd(3)
+    archived, _ = await wire.crowd(2)
+    deleted, _ = await wire.crowd(2)
+    draft, _ = await wire.crowd(2)
+    await wire.message("own@example.com")
+    change = "UPDATE newsletter_sequences SET status = $2 WHERE id = $1"
+    await wire.shop.pool.execute(change, paused, "paused")
+    await wire.shop.pool.execute(change, draft, "draft")
+    await wire.shop.pool.execute(change, archived, "archived")
+    await wire.shop.pool.execute("DELETE FROM newsletter_sequences WHERE id = $1", deleted)
+    data = await wire.run()
+    assert (data["sent"], data["suppressed"]) == (1, 4)
+    assert await wire.states() == {"sent": 1, "cancelled": 4, "scheduled": 5}
+    ended = {row["error"] for row in await wire.rows() if row["status"] == "cancelled"}
+    assert ended == {"its sequence is archived, or gone"}
+    await wire.shop.pool.execute(change, paused, "active")
+    await wire.shop.pool.execute(change, draft, None)  # which counts as active
+    assert (await wire.run())["sent"] == 5
+
+
 async def test_copies_go_to_whom_one_may_write(wire: Post, server: MailServer) -> None:
     await wire.shop.pool.execute(
         "INSERT INTO lamplighter.suppressions VALUES ($1, 'bounced', 'smtp', null, $2)",
@@ -241,7 +376,7 @@ async def test_without_settings_sequences_wait_and_the_rest_goes(
     assert await wire.conditions() == {
         "sequence-messages": "wait to be sent until PUBLIC_URL is set and MAIL_FROM is set"
     }
-    assert (await wire.row(message))["status"] == "pending"
+    assert (await wire.row(message))["status"] == "scheduled"
     wire.by_smtp(server.url)
     assert (await wire.run())["sent"] == 1
     assert await wire.conditions() == {}

@@ -69,7 +69,7 @@ LEFT = {
         ("ann@example.com", "cancelled"),
         ("ann@example.com", "cancelled"),
         ("ann@example.com", "sent"),
-        ("bob@example.com", "pending"),
+        ("bob@example.com", "scheduled"),
     ],
     "events": [("ann@example.com", "unsubscribed")],
     "suppressions": [("ann@example.com", "unsubscribed", "link")],

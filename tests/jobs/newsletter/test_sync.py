@@ -77,6 +77,43 @@ async def test_first_everything_then_nothing_then_one_departure_each_way(
     assert kinds == [("full", "completed"), *[("incremental", "completed")] * 3]
 
 
+async def test_who_leaves_there_leaves_here_in_whichever_letters(
+    here: Newsletter, there: There
+) -> None:
+    """Known from before the first sync, and sent by it."""
+    there.server.has("ann@example.com", there.left)
+    for name in ("Ann", "Bob", "Eve", "Sue"):
+        await here.add(f"{name}@Example.com", subscribed_at=EPOCH)
+    await here.sync(there.services)
+    assert await here.statuses() == {
+        "Ann@Example.com": "unsubscribed",
+        "Bob@Example.com": "active",
+        "Eve@Example.com": "active",
+        "Sue@Example.com": "active",
+    }
+    assert (await here.row("Ann@Example.com"))["unsubscribed_at"] == NOW
+
+    there.server.becomes("bob@example.com", there.left)
+    await here.leave("Eve@Example.com")
+    await here.sync(there.services, NOW + DAY)
+    assert (await here.row("Bob@Example.com"))["status"] == "unsubscribed"
+    assert (await here.row("Bob@Example.com"))[ID[there.name]] is not None
+    # Who is set active again by hand, or signs up again, is not on the list, or is since then.
+    await here.leave("Eve@Example.com", "active")
+    await here.shop.pool.execute(
+        "UPDATE newsletter_subscribers SET status = 'active', subscribed_at = $1"
+        " WHERE email = 'Bob@Example.com'",
+        NOW + 2 * DAY,
+    )
+    await here.sync(there.services, NOW + 3 * DAY)
+    assert await here.statuses() == {
+        "Ann@Example.com": "unsubscribed",
+        "Bob@Example.com": "active",
+        "Eve@Example.com": "active",
+        "Sue@Example.com": "active",
+    }
+
+
 async def test_a_provider_that_has_contacts_is_asked_for_their_statuses_first(
     here: Newsletter, there: There
 ) -> None:

@@ -94,6 +94,51 @@ async def test_a_provider_that_asks_for_an_hour_is_left_for_the_next_run(
     assert (result["success"], result["created"]) == (True, 1)
 
 
+async def test_text_that_cannot_be_kept_is_kept_as_far_as_it_can(
+    here: Newsletter, there: There
+) -> None:
+    """Half a pair of surrogates and NUL, in whatever the provider says."""
+    await here.add("ann@example.com")
+    await here.add("invalid@example.com", first_name="Bob")
+    odd = "\ud800\x00"
+    there.server.has("eve@example.com", there.subscribed).email = f"eve{odd}@example.com"
+    if there.name != "brevo":  # whose ids are numbers
+        there.server.has("sue@example.com", there.subscribed).id = f"id{odd}"
+    said = {"message": f"no{odd}", "detail": f"no{odd}", "error": f"no{odd}"}
+    there.server.faults = [Fault(there.push, web.json_response(said, status=422), times=99)]
+    result = (await here.sync(there.services))[there.name]
+    assert result["failed"] == 2
+    assert "no\ufffd\ufffd" in result["errors"][0]["message"]
+    (log,) = await here.logged()
+    assert log["records_failed"] == 2
+
+
+async def test_a_place_that_means_nothing_there_any_more_is_given_up(
+    here: Newsletter, there: There
+) -> None:
+    """Else every sync from then on would be refused."""
+    await here.add("ann@example.com")
+    await here.sync(there.services)
+    there.server.becomes("ann@example.com", there.left)
+    cursor = {"status": "active", "at": "QQ==", "since": "2030-01-01T00:00:00+00:00", "offset": 0}
+    await here.shop.pool.execute(
+        "UPDATE lamplighter.newsletter_providers SET cursor = $1, full_begun_at = $2", cursor, NOW
+    )
+    place = {"mailerlite": "cursor=", "mailchimp": "since_last_changed=", "brevo": "modifiedSince="}
+    refusal = web.json_response({"message": "no such place"}, status=422)
+    there.server.faults = [Fault(place[there.name], refusal, times=1)]
+    result = (await here.sync(there.services, NOW + DAY))[there.name]
+    assert (result["success"], result["suppressed"]) == (True, 1)
+    assert "place_lost" in here.log.events()
+    assert (await here.sync(there.services, NOW + 2 * DAY))[there.name]["success"] is True
+
+
+async def test_a_status_of_an_odd_kind_is_no_status(here: Newsletter, brevo: FakeBrevo) -> None:
+    await here.add("ann@example.com")
+    brevo.faults = [Fault("/v3/processes/", web.json_response({"status": ["completed"]}))]
+    assert (await here.sync(brevo.services()))["brevo"]["success"] is True
+
+
 @pytest.mark.parametrize(
     ("answer", "says"),
     [

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import pytest
 from pydantic import SecretStr
 
+from jobs.newsletter.reading import read_json
 from jobs.newsletter.webhooks import endpoints
 from scheduler.endpoint import Call, Desk, Reply
 from scheduler.services import Brevo, Mailchimp, MailerLite, Services
@@ -147,6 +148,25 @@ async def test_departures_end_the_subscription_once(
     assert kinds == ["bounced" if reason == "cleaned" else reason]
 
 
+@pytest.mark.parametrize(("provider", "event", "reason"), DEPARTURES[:-1:3])
+async def test_departures_of_who_was_synced_end_it_in_whichever_letters(
+    shop: Product, provider: str, event: Any, reason: str
+) -> None:
+    here = Newsletter(shop)
+    ann = await here.add("Ann@Example.com")
+    await shop.pool.execute(
+        "INSERT INTO lamplighter.newsletter_contacts"
+        " (provider, email, remote_status, subscriber_id, changed_at, seen_at)"
+        " VALUES ($1, 'ann@example.com', 'active', $3, $2, $2)",
+        provider,
+        NOW,
+        ann,
+    )
+    await tell(shop, provider, event)
+    assert await here.statuses() == {"Ann@Example.com": reason}
+    assert [row["subscriber_id"] for row in await events(shop)] == [ann]
+
+
 @pytest.mark.parametrize(("provider", "event"), NOTHING)
 async def test_what_is_unknown_or_odd_is_answered_and_passed_over(
     shop: Product, provider: str, event: Any
@@ -202,9 +222,17 @@ async def test_delivered_makes_nobody_active(shop: Product) -> None:
     assert [row["event_type"] for row in await events(shop)] == ["delivered"]
 
 
-async def test_the_echo_of_our_own_departure_is_no_suppression(shop: Product) -> None:
+@pytest.mark.parametrize("email", ["ann@example.com", "Ann@Example.com"])
+async def test_the_echo_of_our_own_departure_is_no_suppression(shop: Product, email: str) -> None:
     here = Newsletter(shop)
-    await here.add("ann@example.com", "unsubscribed")
+    ann = await here.add(email, "unsubscribed")
+    await shop.pool.execute(
+        "INSERT INTO lamplighter.newsletter_contacts"
+        " (provider, email, remote_status, subscriber_id, changed_at, seen_at)"
+        " VALUES ('mailerlite', 'ann@example.com', 'unsubscribed', $2, $1, $1)",
+        NOW,
+        ann,
+    )
     await tell(shop, "mailerlite", mailerlite("subscriber.unsubscribed"))
     assert await here.suppressions() == {}
     await tell(shop, "mailerlite", mailerlite("subscriber.spam_reported"))
@@ -299,6 +327,34 @@ async def test_a_signed_delivery_that_cannot_be_read_is_not_sent_again(
     assert (await call(shop, "brevo", body, headers=headers)).status == 200
     query = {"secret": "hook-secret"}
     assert (await call(shop, "mailchimp", body, query=query)).status == 200
+
+
+ODD = ["\\ud800", "\\udc00\\ud83d", "\\u0000", "\\\\\\ud800", "\xed\xa0\x80", "\xff"]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("where", ["email", "link", "reason", "date", "message-id", "event"])
+@pytest.mark.parametrize("provider", ["mailerlite", "brevo"])
+async def test_text_that_cannot_be_kept_stops_no_delivery(
+    shop: Product, provider: str, where: str, odd: str
+) -> None:
+    """Half a pair of surrogates, NUL, bytes that are no UTF-8: a signed body may hold them."""
+    here = Newsletter(shop)
+    await here.add("ann@example.com")
+    good = {"mailerlite": mailerlite("subscriber.bounced"), "brevo": brevo("hard_bounce")}[provider]
+    bad = {**good, "email": "eve@example.com", where: "eve@HERE.example.com"}
+    body = json.dumps([bad, good] if provider == "brevo" else {"events": [bad, good]}).encode()
+    body = body.replace(b"HERE", odd.encode("latin-1"))
+    headers = {**signature(body), "authorization": "Bearer hook-secret"}
+    assert (await call(shop, provider, body, headers=headers)).status == 200
+    assert (await here.suppressions())["ann@example.com"] == ("bounced", provider)
+    assert await here.statuses() == {"ann@example.com": "bounced"}
+
+
+def test_texts_are_read_as_they_are_but_for_what_no_text_can_be() -> None:
+    whole = r'{"a": "\ud83d\ude00 \\ud800 \\\\u0000 \n \u00e9"}'
+    assert read_json(whole.encode()) == json.loads(whole)
+    assert read_json(b'\xef\xbb\xbf["\\ud83d", "\\\\\\u0000"]') == ["\ufffd", "\\\ufffd"]
 
 
 async def test_a_product_without_newsletters_has_the_list(shop_b: Product) -> None:

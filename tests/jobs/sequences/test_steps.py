@@ -40,10 +40,11 @@ async def test_a_message_says_all_that_its_sender_needs(letters: Letters) -> Non
         "anna", SEEN + A_MOMENT, user_id=user, first_name="Anna", last_name="O'Neill\r\nBcc: x"
     )
     assert (await letters.later(AN_HOUR))["queued"] == 1
+    assert "messages_wait" in letters.log.events()  # nothing in the schedule sends it
     (message,) = await letters.messages()
     (enrolment,) = await letters.enrolments()
     assert {
-        "status": "pending",
+        "status": "scheduled",
         "priority": 0,
         "to_email": "anna@example.com",
         "to_name": "Anna O'Neill Bcc: x",
@@ -64,7 +65,8 @@ async def test_a_message_says_all_that_its_sender_needs(letters: Letters) -> Non
         "user_id": user,
         "reference_type": "sequence_step",
         "reference_id": step,
-        "scheduled_at": letters.now,
+        "scheduled_at": None,
+        "created_at": letters.now,
         "attempts": 0,
         "tracking_data": {
             "subscriberId": str(reader),
