@@ -9,7 +9,8 @@ it has not changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from agents.github import rows
@@ -35,11 +36,8 @@ async def read_issues(r: Reading) -> None:
         await r.product.put_issues(page.connection, found)
 
     r.cursors.setdefault("comments", {"since": r.since, "page": 1, "due": True})
-    try:
+    with _if_turned_on():
         await _walk(r, "issues", f"{r.at}/issues", "state=all&", put)
-    except RefusedError as error:
-        if error.status != 410:  # issues are turned off
-            raise
 
 
 async def read_open(r: Reading) -> None:
@@ -58,11 +56,8 @@ async def read_open(r: Reading) -> None:
     at = r.cursors.setdefault("open", {"since": BEGINNING, "page": 1, "until": r.since})
     if at.get("done"):
         return
-    try:
+    with _if_turned_on():
         await _walk(r, "open", f"{r.at}/issues", "state=open&", put, until=at["until"])
-    except RefusedError as error:
-        if error.status != 410:
-            raise
     at["done"] = True
     async with r.page():
         pass
@@ -79,10 +74,21 @@ async def read_comments(r: Reading, name: str, path: str, kind: str) -> None:
     if not at["due"]:
         r.asked.add(_since_url(f"{r.at}/{path}", "", at))
         return
-    await _walk(r, name, f"{r.at}/{path}", "", put)
+    with _if_turned_on():
+        await _walk(r, name, f"{r.at}/{path}", "", put)
     r.cursors[name]["due"] = False
     async with r.page():
         pass
+
+
+@contextmanager
+def _if_turned_on() -> Iterator[None]:
+    """A repository may have no issues, and then some of what belongs to them is 410."""
+    try:
+        yield
+    except RefusedError as error:
+        if error.status != 410:
+            raise
 
 
 async def _walk(
@@ -146,7 +152,8 @@ async def read_pulls(r: Reading) -> None:
 
 
 async def read_lists(r: Reading) -> None:
-    await _list(r, "milestones", "state=all&", rows.milestone, "number", sql.replace_milestones)
+    with _if_turned_on():
+        await _list(r, "milestones", "state=all&", rows.milestone, "number", sql.replace_milestones)
     await _list(r, "labels", "", rows.label, "name", sql.replace_labels)
     await _list(r, "releases", "", rows.release, "id", sql.replace_releases, newest_first=True)
 

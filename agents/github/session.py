@@ -53,7 +53,8 @@ async def _keep(ctx: JobContext, client: GitHubClient) -> None:
                     resource=quota.resource,
                     limit=quota.limit,
                     remaining=quota.remaining,
-                    reset_at=quota.reset_at,
+                    # By our own clock, and never trusted for longer than a limit lasts.
+                    reset_at=min(quota.reset_at, now + timedelta(seconds=AT_MOST)),
                     now=now,
                 )
         await sql.forget_old_quota(connection, before=now - KEEP_QUOTA)
