@@ -58,7 +58,7 @@ class Limits:
             if status < 500:
                 self.refused = 0
             return False
-        self.free_at = max(self.free_at, clock + min(max(wait, 0.0), AT_MOST))
+        self.free_at = max(self.free_at, clock + min(max(wait, 1.0), AT_MOST))
         return limited
 
 
