@@ -24,6 +24,7 @@ from agents.github.errors import (
     LimitedError,
     RefusedError,
     SpentError,
+    TokenError,
     TooLargeError,
     UnreachableError,
     refused,
@@ -48,7 +49,7 @@ HOPS = 3
 MARGIN = 5.0
 """Seconds of the run's time that a wait leaves for what comes after it."""
 WRITE_PAUSE = 1.0
-"""Seconds between writes, as GitHub asks for."""
+"""Seconds between writes that others see, as GitHub asks for."""
 REDIRECTS = frozenset({301, 302, 307, 308})
 
 
@@ -119,6 +120,7 @@ class GitHubClient:
         credential: Credential,
         budget: Budget,
         data: Mapping[str, Any],
+        pause: float = WRITE_PAUSE,
     ) -> Answer:
         """Change something. Never sent twice, and never to where GitHub would redirect it.
 
@@ -128,7 +130,7 @@ class GitHubClient:
             status, headers, body = await self._send(
                 method, path, credential, budget, {"content-type": "application/json"}, data
             )
-            await self.pace.sleep(WRITE_PAUSE)
+            await self.pace.sleep(pause)
         if status in REDIRECTS:
             raise RefusedError(status, "the repository has moved: nothing was written")
         return self._answer(status, headers, body, moved=False)
@@ -275,13 +277,14 @@ def origin_of(url: str) -> tuple[str, str | None, int | None]:
 
 
 def app_token(app_id: str, private_key: str) -> str:
-    """What a GitHub App proves itself with for ten minutes. Raises `GitHubError` for a bad key."""
+    """What a GitHub App proves itself with for ten minutes. Raises `TokenError` for a bad key."""
     from gidgethub import apps
 
     try:
-        return apps.get_jwt(app_id=app_id, private_key=private_key)
+        # Where a value has only one line, as in .env, the key's own are written so.
+        return apps.get_jwt(app_id=app_id, private_key=private_key.replace("\\n", "\n"))
     except Exception:  # noqa: BLE001 - whatever cryptography says of a key may show it
-        raise GitHubError("GITHUB_APP_PRIVATE_KEY is not the PEM of an RSA key") from None
+        raise TokenError("GITHUB_APP_PRIVATE_KEY is not the PEM of an RSA key") from None
 
 
 def _headers(token: str, extra: Mapping[str, str]) -> dict[str, str]:

@@ -102,6 +102,8 @@ class Reading:
         try:
             return await self.client.read(path, self.credential, self.budget, etag)
         except RefusedError as error:
+            if error.status == 401:  # of whatever
+                raise
             what = path.removeprefix(self.at).partition("?")[0]
             raise RefusedError(error.status, f"{error} ({what})") from None
 
