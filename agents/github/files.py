@@ -7,7 +7,10 @@ from typing import Any
 
 from agents.github import rows
 from agents.github.errors import GitHubError, RefusedError, TooLargeError
-from agents.github.store import Reading, parsed, sql
+from agents.github.store import Reading, parsed
+from scheduler.sql import load_sql
+
+sql = load_sql(__file__)
 
 README = re.compile(r"readme(\.(md|markdown|rst|txt|adoc|org))?", re.IGNORECASE)
 TEXT = re.compile(r".*\.(md|mdx|markdown|rst|txt|adoc|org)", re.IGNORECASE | re.DOTALL)

@@ -10,7 +10,10 @@ from __future__ import annotations
 from agents.github import rows
 from agents.github.errors import RefusedError
 from agents.github.lists import SIZE, items_of
-from agents.github.store import Reading, parsed, sql
+from agents.github.store import Reading, parsed
+from scheduler.sql import load_sql
+
+sql = load_sql(__file__)
 
 MOST_PAGES = 20
 MOST_ASKED = 50
@@ -72,9 +75,9 @@ async def _look(r: Reading, number: int, *, is_issue: bool) -> None:
             page.changed += 1
         elif is_issue:
             found = parsed("issues", rows.issue, [answer.data])
-            await page.put(sql.put_issues, rows=found)
+            await page.put_issues(found)
             await r.product.put_issues(page.connection, found)
         else:
             found = parsed("pull requests", rows.pull, [answer.data])
-            await page.put(sql.put_pulls, rows=found)
+            await page.put_pulls(found)
             await r.product.put_pulls(page.connection, found)

@@ -14,8 +14,11 @@ from urllib.parse import quote
 from agents.github import rows
 from agents.github.errors import RefusedError
 from agents.github.lists import SIZE, items_of
-from agents.github.store import Page, Reading, parsed, sql
+from agents.github.store import Page, Reading, parsed
 from agents.github.terms import Answer
+from scheduler.sql import load_sql
+
+sql = load_sql(__file__)
 
 GONE = frozenset({404, 422})
 NOTHING = GONE | {409}

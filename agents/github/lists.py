@@ -15,8 +15,10 @@ from typing import Any, TypeAlias
 
 from agents.github import rows
 from agents.github.errors import GitHubError, RefusedError
-from agents.github.store import Page, Reading, parsed, sql
-from scheduler.sql import Query
+from agents.github.store import Page, Reading, parsed
+from scheduler.sql import Query, load_sql
+
+sql = load_sql(__file__)
 
 Put: TypeAlias = Callable[[Page, list[Any]], Awaitable[None]]
 
@@ -31,7 +33,7 @@ async def read_issues(r: Reading) -> None:
     async def put(page: Page, items: list[Any]) -> None:
         found = parsed("issues", rows.issue, [i for i in items if "pull_request" not in i])
         found = rows.unique(found, lambda row: row["number"])
-        if await page.put(sql.put_issues, rows=found):
+        if await page.put_issues(found):
             r.cursors["comments"]["due"] = True
         await r.product.put_issues(page.connection, found)
 
@@ -47,10 +49,10 @@ async def read_open(r: Reading) -> None:
         old = [item for item in items if changed_at(item) < at["until"]]
         issues = parsed("issues", rows.issue, [i for i in old if "pull_request" not in i])
         pulls = parsed("issues", rows.pull, [i for i in old if "pull_request" in i])
-        await page.put(sql.put_issues, rows=issues)
+        await page.put_issues(issues)
         await r.product.put_issues(page.connection, issues)
         if r.project.pulls:
-            await page.put(sql.put_pulls, rows=pulls)
+            await page.put_pulls(pulls)
             await r.product.put_pulls(page.connection, pulls)
 
     at = r.cursors.setdefault("open", {"since": BEGINNING, "page": 1, "until": r.since})
@@ -144,7 +146,7 @@ async def read_pulls(r: Reading) -> None:
         if over:
             at["mark"] = top
         async with r.page(url if number == 1 else None, answer) as page:
-            if await page.put(sql.put_pulls, rows=found):
+            if await page.put_pulls(found):
                 r.cursors["comments"]["due"] = r.cursors["review_comments"]["due"] = True
             await r.product.put_pulls(page.connection, found)
         if over:

@@ -65,6 +65,12 @@ class Page:
         self.changed += count
         return count
 
+    async def put_issues(self, rows: list[Row]) -> int:
+        return await self.put(sql.put_issues, rows=rows)
+
+    async def put_pulls(self, rows: list[Row]) -> int:
+        return await self.put(sql.put_pulls, rows=rows)
+
 
 @dataclass
 class Reading:
