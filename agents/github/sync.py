@@ -73,6 +73,8 @@ async def sync_project(
 def _foreseen() -> Iterator[None]:
     try:
         yield
+    except asyncpg.ForeignKeyViolationError:  # the product's tables hang on it
+        raise GitHubError("the project was deleted while its repository was read") from None
     except UNFORESEEN as error:
         what = type(error).__name__
         raise GitHubError(f"what GitHub answered cannot be kept ({what})") from error

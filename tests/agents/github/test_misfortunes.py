@@ -6,9 +6,15 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from agents.github.errors import GitHubError
+from agents.github.session import github_session
+from agents.github.store import Bounds, Project
+from agents.github.sync import sync_project
+from agents.github.terms import Pace
 from tests.support.github import Misfortune
 from tests.support.github_repository import Comment, Item, Repository, large
 from tests.support.github_shop import NOW, TOKEN, Shop, ago, sql
@@ -177,3 +183,15 @@ async def test_what_a_repository_has_turned_off(shop: Shop, end: str) -> None:
     odd(shop, end, Misfortune(410))
     _, row = await beside_another(shop)
     assert (row["complete"], row["error"]) == (True, None)
+
+
+async def test_a_project_that_is_deleted_meanwhile(shop: Shop) -> None:
+    made = shop.github.add(small())
+    ctx = shop.context()
+    project = Project(uuid4(), made.full_name)
+    async with github_session(ctx, Pace()) as session:
+        with pytest.raises(GitHubError, match="was deleted while"):
+            await sync_project(ctx, session.client, session.tokens, project, Bounds())
+    await shop.sync()
+    left = await shop.product.pool.fetchval("SELECT count(*) FROM lamplighter.github_repositories")
+    assert left == 0
