@@ -215,10 +215,24 @@ class Settings(BaseSettings):
     def _url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
+        try:
+            parts = urlsplit(value)
+            # What is asked for is put behind it.
+            whole = parts.hostname and parts.port != 0 and not (parts.query or parts.fragment)
+        except ValueError:  # of the port, or of what is in brackets
+            whole = False
+        if not whole or parts.scheme not in {"http", "https"} or "@" in parts.netloc:
             raise ValueError("must be an http:// or https:// address")
         return value.rstrip("/")
+
+    @field_validator("github_token", "github_write_token")
+    @classmethod
+    def _token(cls, value: SecretStr | None) -> SecretStr | None:
+        """It travels in a header; what a file or a paste leaves around it does not."""
+        token = value.get_secret_value().strip() if value is not None else ""
+        if not all(33 <= ord(char) <= 126 for char in token):
+            raise ValueError("may hold only printable ASCII characters without spaces")
+        return SecretStr(token) if token else None
 
     @field_validator("smtp_url")
     @classmethod

@@ -190,3 +190,38 @@ def test_a_number_out_of_bounds_says_both_bounds(monkeypatch: pytest.MonkeyPatch
         ("PORT", "must be a number from 0 to 65535"),
         ("DRAIN_SECONDS", "must be a number from 0 to 3600"),
     )
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("ftp://a", "a.example", "http://", "http://a:99999", "http://a:0", "http://[::1"),
+        *("https://a/?x=1", "https://a/#x", "https://user:hunter2@a"),
+    ],
+)
+def test_an_address_that_nothing_can_be_put_behind_is_refused(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("GITHUB_API_URL", address)
+    with pytest.raises(SettingsError, match="GITHUB_API_URL: must be an http") as caught:
+        load_settings()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_address_loses_its_last_slash(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_API_URL", "https://git.example.com:8443/api/v3/")
+    assert load_settings().services.github.api_url == "https://git.example.com:8443/api/v3"
+
+
+def test_a_token_is_what_fits_into_a_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", " ghp_abc\r\n")
+    monkeypatch.setenv("GITHUB_WRITE_TOKEN", " ")
+    github = load_settings().services.github
+    assert github.token is not None
+    assert github.token.get_secret_value() == "ghp_abc"
+    assert (github.write_token, github.configured) == (None, True)
+    for wrong in ("ghp a", "ghp_\nx: y", "gh\N{LATIN SMALL LETTER O WITH DIAERESIS}"):
+        monkeypatch.setenv("GITHUB_TOKEN", wrong)
+        with pytest.raises(SettingsError, match="GITHUB_TOKEN: may hold only printable") as caught:
+            load_settings()
+        assert wrong not in str(caught.value)

@@ -24,8 +24,10 @@ from agents.github.errors import (
     LimitedError,
     RefusedError,
     SpentError,
+    TokenError,
     TooLargeError,
     UnreachableError,
+    refused,
 )
 from agents.github.limits import Limits
 from agents.github.terms import Answer, Budget, Credential, Pace
@@ -35,8 +37,9 @@ from scheduler.services import GitHub
 API_VERSION = "2022-11-28"
 ACCEPT = "application/vnd.github+json"
 NAME = "lamplighter"
-MOST_BYTES = 16 << 20
-"""Read of one answer. The largest lists have some 2 MiB."""
+MOST_BYTES = 32 << 20
+"""Read of one answer. Lists mostly have some 2 MiB; of a hundred issues whose texts a stranger has
+made as long as GitHub takes them (256 KiB) it is 26."""
 ONE_REQUEST = 60.0
 """Seconds from the first byte sent to the last received."""
 CONNECT = 10.0
@@ -46,16 +49,8 @@ HOPS = 3
 MARGIN = 5.0
 """Seconds of the run's time that a wait leaves for what comes after it."""
 WRITE_PAUSE = 1.0
-"""Seconds between writes, as GitHub asks for."""
+"""Seconds between writes that others see, as GitHub asks for."""
 REDIRECTS = frozenset({301, 302, 307, 308})
-
-WHY = {
-    401: "401: the token is not valid (any more)",
-    403: "403: the token may not read this",
-    404: "404: there is no such repository, or the token may not see it",
-    410: "410: it is gone",
-    451: "451: it is not available for legal reasons",
-}
 
 
 @dataclass
@@ -69,10 +64,14 @@ class GitHubClient:
     def __post_init__(self) -> None:
         self.limits: dict[str, Limits] = {}
         """By token's hash."""
+        self.made = self.unchanged = 0
+        """Requests; of them, answered 304."""
         self._base = self.github.api_url
         self._origin = origin_of(self._base)
         self._room = asyncio.Semaphore(self.pace.concurrent)
         self._writing = asyncio.Lock()
+        self._invalid: set[str] = set()
+        """Hashes of tokens that GitHub does not know: who goes on with those is shut out."""
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -107,9 +106,10 @@ class GitHubClient:
             if status not in REDIRECTS:
                 if status == 304:
                     budget.unchanged += 1
+                    self.unchanged += 1
                     return Answer(304, None, None, etag, moved)
                 return self._answer(status, headers, body, moved=moved)
-            path = self._inside(urljoin(self._base + path, headers.get("location", "")))
+            path = self._inside(headers.get("location", ""), path)
             moved = moved or status in {301, 308}
         raise GitHubError("GitHub sends from one address to the next without end")
 
@@ -120,6 +120,7 @@ class GitHubClient:
         credential: Credential,
         budget: Budget,
         data: Mapping[str, Any],
+        pause: float = WRITE_PAUSE,
     ) -> Answer:
         """Change something. Never sent twice, and never to where GitHub would redirect it.
 
@@ -129,7 +130,7 @@ class GitHubClient:
             status, headers, body = await self._send(
                 method, path, credential, budget, {"content-type": "application/json"}, data
             )
-            await self.pace.sleep(WRITE_PAUSE)
+            await self.pace.sleep(pause)
         if status in REDIRECTS:
             raise RefusedError(status, "the repository has moved: nothing was written")
         return self._answer(status, headers, body, moved=False)
@@ -150,12 +151,16 @@ class GitHubClient:
             if self.pace.seconds_left() < MARGIN:
                 raise SpentError("this run's time is nearly over")
             token = await credential.token()
-            limits = self.limits.setdefault(credential.hash, Limits())
+            token_hash = credential.hash
+            limits = self.limits.setdefault(token_hash, Limits())
             await self._wait_for(limits)
             async with self._room:
                 if limits.free_at > self.pace.clock():
                     continue  # another request has met the limit meanwhile
+                if token_hash in self._invalid:
+                    raise refused(401, {})
                 budget.spend()
+                self.made += 1
                 try:
                     status, headers, body = await self._exchange(method, path, token, extra, data)
                 except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -168,6 +173,8 @@ class GitHubClient:
                         if limited >= LIMIT_TRIES:
                             raise LimitedError("GitHub keeps refusing requests of this token")
                         continue
+            if status == 401:
+                self._invalid.add(token_hash)
             if 0 < status < 500:
                 return status, headers, body
             failures += 1
@@ -222,27 +229,26 @@ class GitHubClient:
             known = {name: headers[name] for name in ("content-type", "link") if name in headers}
             data, _, following = sansio.decipher_response(status, known, body)
         except gidgethub.HTTPException:
-            raise RefusedError(status, WHY.get(status, f"{status}: GitHub refuses it")) from None
-        except (ValueError, TypeError, KeyError, LookupError):
+            raise refused(status, headers) from None
+        except (ValueError, TypeError, LookupError, RecursionError):
             if status >= 400:
-                raise RefusedError(
-                    status, WHY.get(status, f"{status}: GitHub refuses it")
-                ) from None
+                raise refused(status, headers) from None
             raise GitHubError("GitHub's answer is not JSON") from None
         return Answer(
-            status,
-            data,
-            self._inside(urljoin(self._base + "/", following)) if following else None,
-            headers.get("etag"),
-            moved,
+            status, data, self._inside(following) if following else None, etag_of(headers), moved
         )
 
-    def _inside(self, url: str) -> str:
+    def _inside(self, named: str, at: str = "/") -> str:
         """An address that GitHub names, as a path below our own base."""
         base = urlsplit(self._base)
-        parts = urlsplit(url)
-        if origin_of(url) != self._origin or not parts.path.startswith(f"{base.path}/"):
-            raise GitHubError("GitHub names an address outside of its API; it was not followed")
+        outside = GitHubError("GitHub names an address outside of its API; it was not followed")
+        try:
+            url = urljoin(self._base + at, named)
+            parts, origin = urlsplit(url), origin_of(url)
+        except ValueError:  # no address at all
+            raise outside from None
+        if origin != self._origin or not parts.path.startswith(f"{base.path}/"):
+            raise outside
         path = parts.path[len(base.path) :]
         return f"{path}?{parts.query}" if parts.query else path
 
@@ -258,6 +264,12 @@ class GitHubClient:
         await self.pace.sleep(wait)
 
 
+def etag_of(headers: Mapping[str, str]) -> str | None:
+    """A tag that can be kept, and sent again as it came."""
+    etag = headers.get("etag", "")
+    return etag if etag.isascii() and etag.isprintable() and 0 < len(etag) <= 200 else None
+
+
 def origin_of(url: str) -> tuple[str, str | None, int | None]:
     parts = urlsplit(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
@@ -265,13 +277,14 @@ def origin_of(url: str) -> tuple[str, str | None, int | None]:
 
 
 def app_token(app_id: str, private_key: str) -> str:
-    """What a GitHub App proves itself with for ten minutes. Raises `GitHubError` for a bad key."""
+    """What a GitHub App proves itself with for ten minutes. Raises `TokenError` for a bad key."""
     from gidgethub import apps
 
     try:
-        return apps.get_jwt(app_id=app_id, private_key=private_key)
+        # Where a value has only one line, as in .env, the key's own are written so.
+        return apps.get_jwt(app_id=app_id, private_key=private_key.replace("\\n", "\n"))
     except Exception:  # noqa: BLE001 - whatever cryptography says of a key may show it
-        raise GitHubError("GITHUB_APP_PRIVATE_KEY is not the PEM of an RSA key") from None
+        raise TokenError("GITHUB_APP_PRIVATE_KEY is not the PEM of an RSA key") from None
 
 
 def _headers(token: str, extra: Mapping[str, str]) -> dict[str, str]:

@@ -11,8 +11,11 @@ from typing import Any
 from agents.github import rows
 from agents.github.errors import RefusedError, TooLargeError
 from agents.github.lists import SIZE, items_of
-from agents.github.store import Reading, parsed, sql
+from agents.github.store import Reading, parsed
 from scheduler.job import Row
+from scheduler.sql import load_sql
+
+sql = load_sql(__file__)
 
 STRETCH = 50
 MOST_PAGES = 10

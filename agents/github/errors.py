@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from scheduler.errors import JobError
+
+WHY = {
+    401: "401: the token is not valid (any more)",
+    403: "403: the token may not read this",
+    404: "404: there is no such repository, or the token may not see it",
+    410: "410: it is gone",
+    451: "451: it is not available for legal reasons",
+}
 
 
 class GitHubError(JobError):
@@ -39,3 +49,9 @@ class LimitedError(PausedError):
 
 class SpentError(PausedError):
     """The requests, or pages, that one run may take for one project are used up."""
+
+
+def refused(status: int, headers: Mapping[str, str]) -> RefusedError:
+    if status == 403 and "x-github-sso" in headers:
+        return RefusedError(403, "403: the token is not authorized for the organization's SSO")
+    return RefusedError(status, WHY.get(status, f"{status}: GitHub refuses it"))

@@ -7,7 +7,10 @@ from typing import Any
 
 from agents.github import rows
 from agents.github.errors import GitHubError, RefusedError, TooLargeError
-from agents.github.store import Reading, parsed, sql
+from agents.github.store import Reading, parsed
+from scheduler.sql import load_sql
+
+sql = load_sql(__file__)
 
 README = re.compile(r"readme(\.(md|markdown|rst|txt|adoc|org))?", re.IGNORECASE)
 TEXT = re.compile(r".*\.(md|mdx|markdown|rst|txt|adoc|org)", re.IGNORECASE | re.DOTALL)
@@ -68,14 +71,8 @@ async def _entries(r: Reading, tree: str) -> list[Any]:
             raise
         return []
     try:
-        return [
-            {
-                "path": str(e["path"]),
-                "sha": str(e["sha"]),
-                "type": str(e["type"]),
-                "size": int(e.get("size") or 0),
-            }
-            for e in answer.data["tree"]
-        ]
-    except (KeyError, TypeError, ValueError):
+        entries = answer.data["tree"]
+    except (KeyError, TypeError):
         raise GitHubError("GitHub's tree is not as documented") from None
+    # What has a name that cannot be kept as it is, is left out.
+    return [e for e in parsed("trees", rows.entry, entries) if e["path"] is not None]

@@ -2,7 +2,7 @@
 
 The repository tells how many are open. Where fewer are than we hold, the list of the open ones is
 read, and those that it lacks are asked for one by one. A closed issue that is deleted later is not
-noticed.
+noticed. Pull requests can be neither deleted nor transferred, but GitHub hides those of spammers.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 from agents.github import rows
 from agents.github.errors import RefusedError
 from agents.github.lists import SIZE, items_of
-from agents.github.store import Reading, parsed, sql
+from agents.github.store import Reading, parsed
+from scheduler.sql import load_sql
+
+sql = load_sql(__file__)
 
 MOST_PAGES = 20
 MOST_ASKED = 50
@@ -25,10 +28,14 @@ async def find_gone(r: Reading) -> None:
     counts = [r.open_issues, len(ours)]
     if len(ours) <= r.open_issues or r.cursors.get("gone") == counts:
         return
+    await _look_for_all(r, ours)
     # Once for these numbers: GitHub's count may lag behind for a while.
     r.cursors["gone"] = counts
     async with r.page():
         pass
+
+
+async def _look_for_all(r: Reading, ours: dict[int, bool]) -> None:
     listed: set[int] = set()
     url: str | None = f"{r.at}/issues?state=open&sort=created&direction=asc&per_page={SIZE}"
     for _ in range(MOST_PAGES):
@@ -56,18 +63,21 @@ async def _look(r: Reading, number: int, *, is_issue: bool) -> None:
         if answer.moved:
             gone = "transferred"
     async with r.page() as page:
-        if gone is not None:
-            if is_issue:
-                await sql.set_gone(
-                    page.connection, project_id=page.project_id, number=number, gone=gone
-                )
-                await r.product.remove_issue(page.connection, number)
-                page.changed += 1
+        if gone is not None and is_issue:
+            await sql.set_gone(
+                page.connection, project_id=page.project_id, number=number, gone=gone
+            )
+            await r.product.remove_issue(page.connection, number)
+            page.changed += 1
+        elif gone == "deleted":
+            await sql.remove_pull(page.connection, project_id=page.project_id, number=number)
+            await r.product.remove_pull(page.connection, number)
+            page.changed += 1
         elif is_issue:
             found = parsed("issues", rows.issue, [answer.data])
-            await page.put(sql.put_issues, rows=found)
+            await page.put_issues(found)
             await r.product.put_issues(page.connection, found)
         else:
             found = parsed("pull requests", rows.pull, [answer.data])
-            await page.put(sql.put_pulls, rows=found)
+            await page.put_pulls(found)
             await r.product.put_pulls(page.connection, found)

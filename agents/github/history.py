@@ -14,12 +14,15 @@ from urllib.parse import quote
 from agents.github import rows
 from agents.github.errors import RefusedError
 from agents.github.lists import SIZE, items_of
-from agents.github.store import Page, Reading, parsed, sql
+from agents.github.store import Page, Reading, parsed
 from agents.github.terms import Answer
+from scheduler.sql import load_sql
 
-EMPTY = 409
-"""GitHub's status for a repository without a commit."""
+sql = load_sql(__file__)
+
 GONE = frozenset({404, 422})
+NOTHING = GONE | {409}
+"""GitHub's statuses for a branch that is not there, and a repository without a commit."""
 
 
 async def read_commits(r: Reading) -> None:
@@ -62,9 +65,9 @@ async def _head(r: Reading, url: str) -> Answer | None:
     try:
         answer = await r.get(url, conditional=True)
     except RefusedError as error:
-        if error.status == EMPTY:
-            return None
-        raise
+        if error.status not in NOTHING:
+            raise
+        return None
     if answer.unchanged or not items_of(answer.data):
         return None
     if answer.data[0].get("sha") == r.head_sha:
@@ -75,10 +78,10 @@ async def _head(r: Reading, url: str) -> Answer | None:
 
 def _begin(r: Reading, head: Any) -> dict[str, Any]:
     [row] = parsed("commits", rows.commit, [head])
-    tree = head["commit"].get("tree") or {}
+    [tree] = parsed("commits", rows.tree, [head])
     return {
         "head": row["sha"],
-        "tree": tree.get("sha"),
+        "tree": tree["sha"],
         "page": 1,
         "wanted": [row["sha"]],
         "number": r.cursors["commits"]["walks"] + 1,
@@ -121,7 +124,7 @@ async def _end(r: Reading, page: Page, walk: dict[str, Any]) -> None:
     await sql.set_head(page.connection, project_id=page.project_id, head_sha=head)
     r.head_sha = head
     r.cursors["commits"] = {"walks": walk["number"], "tree": walk["tree"]}
-    r.cursors["lines"] = {"walk": walk["number"]}
+    r.cursors["lines"] = {**r.cursors.get("lines", {}), "walk": walk["number"]}
 
 
 async def tie(r: Reading) -> None:
@@ -141,7 +144,10 @@ async def tie(r: Reading) -> None:
                 walk=walk,
                 size=r.bounds.commit_details,
             )
-            at["left"] = [row["sha"] async for row in unknown]
+            chosen = [row["sha"] async for row in unknown]
+            # Those of the walk before that no request was left for come after.
+            left = [sha for sha in at.get("left", ()) if sha not in chosen]
+            at["left"] = (chosen + left)[: r.bounds.commit_details]
 
 
 async def read_lines(r: Reading) -> None:

@@ -14,6 +14,8 @@ AT_LEAST = 60.0
 """Seconds to wait after a secondary limit that does not say how long; doubled each further time."""
 AT_MOST = 3600.0
 """Seconds: a primary limit lasts an hour."""
+MANY = 1_000_000_000
+"""Requests: whoever has more is not limited."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +58,17 @@ class Limits:
             if status < 500:
                 self.refused = 0
             return False
-        self.free_at = max(self.free_at, clock + min(max(wait, 0.0), AT_MOST))
+        self.free_at = max(self.free_at, clock + min(max(wait, 1.0), AT_MOST))
         return limited
 
 
 def quota_of(headers: Mapping[str, str]) -> Quota | None:
     try:
+        resource = headers.get("x-ratelimit-resource", "core")
         return Quota(
-            headers.get("x-ratelimit-resource", "core")[:50],
-            int(headers["x-ratelimit-limit"]),
-            int(headers["x-ratelimit-remaining"]),
+            resource[:50] if resource.isascii() else "unknown",
+            min(int(headers["x-ratelimit-limit"]), MANY),
+            min(int(headers["x-ratelimit-remaining"]), MANY),
             datetime.fromtimestamp(int(headers["x-ratelimit-reset"]), UTC),
         )
     except (KeyError, ValueError, OverflowError, OSError):

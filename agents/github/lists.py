@@ -9,13 +9,16 @@ it has not changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from agents.github import rows
 from agents.github.errors import GitHubError, RefusedError
-from agents.github.store import Page, Reading, parsed, sql
-from scheduler.sql import Query
+from agents.github.store import Page, Reading, parsed
+from scheduler.sql import Query, load_sql
+
+sql = load_sql(__file__)
 
 Put: TypeAlias = Callable[[Page, list[Any]], Awaitable[None]]
 
@@ -30,16 +33,13 @@ async def read_issues(r: Reading) -> None:
     async def put(page: Page, items: list[Any]) -> None:
         found = parsed("issues", rows.issue, [i for i in items if "pull_request" not in i])
         found = rows.unique(found, lambda row: row["number"])
-        if await page.put(sql.put_issues, rows=found):
+        if await page.put_issues(found):
             r.cursors["comments"]["due"] = True
         await r.product.put_issues(page.connection, found)
 
     r.cursors.setdefault("comments", {"since": r.since, "page": 1, "due": True})
-    try:
+    with _if_turned_on():
         await _walk(r, "issues", f"{r.at}/issues", "state=all&", put)
-    except RefusedError as error:
-        if error.status != 410:  # issues are turned off
-            raise
 
 
 async def read_open(r: Reading) -> None:
@@ -49,20 +49,17 @@ async def read_open(r: Reading) -> None:
         old = [item for item in items if changed_at(item) < at["until"]]
         issues = parsed("issues", rows.issue, [i for i in old if "pull_request" not in i])
         pulls = parsed("issues", rows.pull, [i for i in old if "pull_request" in i])
-        await page.put(sql.put_issues, rows=issues)
+        await page.put_issues(issues)
         await r.product.put_issues(page.connection, issues)
         if r.project.pulls:
-            await page.put(sql.put_pulls, rows=pulls)
+            await page.put_pulls(pulls)
             await r.product.put_pulls(page.connection, pulls)
 
     at = r.cursors.setdefault("open", {"since": BEGINNING, "page": 1, "until": r.since})
     if at.get("done"):
         return
-    try:
+    with _if_turned_on():
         await _walk(r, "open", f"{r.at}/issues", "state=open&", put, until=at["until"])
-    except RefusedError as error:
-        if error.status != 410:
-            raise
     at["done"] = True
     async with r.page():
         pass
@@ -79,10 +76,21 @@ async def read_comments(r: Reading, name: str, path: str, kind: str) -> None:
     if not at["due"]:
         r.asked.add(_since_url(f"{r.at}/{path}", "", at))
         return
-    await _walk(r, name, f"{r.at}/{path}", "", put)
+    with _if_turned_on():
+        await _walk(r, name, f"{r.at}/{path}", "", put)
     r.cursors[name]["due"] = False
     async with r.page():
         pass
+
+
+@contextmanager
+def _if_turned_on() -> Iterator[None]:
+    """A repository may have no issues, and then some of what belongs to them is 410."""
+    try:
+        yield
+    except RefusedError as error:
+        if error.status != 410:
+            raise
 
 
 async def _walk(
@@ -138,7 +146,7 @@ async def read_pulls(r: Reading) -> None:
         if over:
             at["mark"] = top
         async with r.page(url if number == 1 else None, answer) as page:
-            if await page.put(sql.put_pulls, rows=found):
+            if await page.put_pulls(found):
                 r.cursors["comments"]["due"] = r.cursors["review_comments"]["due"] = True
             await r.product.put_pulls(page.connection, found)
         if over:
@@ -146,7 +154,8 @@ async def read_pulls(r: Reading) -> None:
 
 
 async def read_lists(r: Reading) -> None:
-    await _list(r, "milestones", "state=all&", rows.milestone, "number", sql.replace_milestones)
+    with _if_turned_on():
+        await _list(r, "milestones", "state=all&", rows.milestone, "number", sql.replace_milestones)
     await _list(r, "labels", "", rows.label, "name", sql.replace_labels)
     await _list(r, "releases", "", rows.release, "id", sql.replace_releases, newest_first=True)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from agents.github.client import GitHubClient
-from agents.github.errors import GitHubError, RefusedError
+from agents.github.errors import GitHubError, RefusedError, TokenError
 from agents.github.terms import Budget, Credential, Pace
 from agents.github.tokens import AppProof, FixedToken
 from scheduler.job import Logger
@@ -41,6 +41,8 @@ async def probe(github: GitHub, log: Logger, now: Callable[[], datetime]) -> Pro
         if error.status == 404 and path == "/rate_limit":
             return Probed(True, f"{github.api_url} answers, and limits nothing")
         return Probed(False, f"{github.api_url}: {error}", "set a token that is valid")
+    except TokenError as error:
+        return Probed(False, str(error), "set it to the key that GitHub gave you for the App")
     except GitHubError as error:
         return Probed(False, f"{github.api_url}: {error}", "correct GITHUB_API_URL, or the network")
     try:

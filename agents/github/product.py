@@ -69,6 +69,17 @@ class ProductTables:
         if self.has_issues:
             await sql.remove_issue(connection, project_id=self.project_id, number=number)
 
+    async def remove_pull(self, connection: Connection, number: int) -> None:
+        if self.has_pulls:
+            await sql.remove_pull(connection, project_id=self.project_id, number=number)
+
+    async def forget(self, connection: Connection) -> None:
+        """What is there of a repository that is no longer the project's."""
+        if self.has_issues:
+            await sql.forget_issues(connection, project_id=self.project_id)
+        if self.has_pulls:
+            await sql.forget_pulls(connection, project_id=self.project_id)
+
     async def set_synced(self, connection: Connection) -> None:
         if "github_last_synced_at" in self.tables.get("projects", frozenset()):
             await sql.set_synced(connection, project_id=self.project_id, now=self.now)

@@ -95,5 +95,14 @@ WHERE p.project_id = :project_id AND p.number = :number
 -- The product knows no state for what is gone.
 DELETE FROM project_github_issues WHERE project_id = :project_id AND github_issue_id = :number;
 
+-- name: remove_pull!
+DELETE FROM project_github_prs WHERE project_id = :project_id AND github_pr_id = :number;
+
+-- name: forget_issues!
+DELETE FROM project_github_issues WHERE project_id = :project_id;
+
+-- name: forget_pulls!
+DELETE FROM project_github_prs WHERE project_id = :project_id;
+
 -- name: set_synced!
 UPDATE projects SET github_last_synced_at = :now WHERE id = :project_id;

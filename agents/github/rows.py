@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -23,6 +24,8 @@ LABELS = 50
 FILES = 1_000
 PATH = 500
 TEXT_FILE = 100_000
+SHA = re.compile(r"[0-9a-f]{40,64}", re.ASCII)
+EPOCH = "1970-01-01T00:00:00+00:00"
 BYTES_FILE = 400_000
 """A larger file is not read."""
 
@@ -130,18 +133,40 @@ def pull(item: Mapping[str, Any]) -> Row:
     }
 
 
+def sha(value: object) -> str:
+    text = str(value)
+    if not SHA.fullmatch(text):
+        raise ValueError("a hash is no hash")
+    return text
+
+
+def git_time(person: Mapping[str, Any]) -> str | None:
+    """None where git was told a time of years that no calendar here has."""
+    try:
+        at = datetime.fromisoformat(str(person["date"]))
+    except (KeyError, ValueError):
+        return None
+    return at.isoformat() if 1 < at.year < 9999 and at.tzinfo else None
+
+
+def tree(item: Mapping[str, Any]) -> Row:
+    """What the files are that a commit leaves."""
+    found = item["commit"].get("tree")
+    return {"sha": sha(found["sha"]) if found else None}
+
+
 def commit(item: Mapping[str, Any]) -> Row:
     git = item["commit"]
     author, committer = git.get("author") or {}, git.get("committer") or {}
     name = clean(author.get("name"), 100)
-    at = author.get("date") or committer.get("date")
+    authored, committed = git_time(author), git_time(committer)
     return {
-        "sha": required(item["sha"], 64),
-        "parents": [required(parent["sha"], 64) for parent in item["parents"]],
+        "sha": sha(item["sha"]),
+        "parents": [sha(parent["sha"]) for parent in item["parents"]],
         **person(item.get("author") or None, name),
         "author_name": name,
-        "authored_at": must(at),
-        "committed_at": must(committer.get("date") or at),
+        "authored_at": authored or committed or EPOCH,
+        "committed_at": committed or authored or EPOCH,
         "message": required(git["message"], MESSAGE),
     }
 
@@ -221,6 +246,17 @@ def label(item: Mapping[str, Any]) -> Row:
         "name": required(item["name"], 100),
         "color": required(item["color"], 20),
         "description": clean(item.get("description"), NAME),
+    }
+
+
+def entry(item: Mapping[str, Any]) -> Row:
+    """Of a tree. Its path is None where that cannot be kept as it is."""
+    path = clean(item["path"], PATH)
+    return {
+        "path": path if path == item["path"] else None,
+        "sha": sha(item["sha"]),
+        "type": str(item["type"]),
+        "size": int(item.get("size") or 0),
     }
 
 

@@ -9,11 +9,13 @@ from datetime import timedelta
 
 from agents.github.client import GitHubClient
 from agents.github.limits import AT_MOST, Limits
-from agents.github.store import sql
 from agents.github.terms import Pace
 from agents.github.tokens import Tokens
 from scheduler.condition import clear_condition, set_condition
 from scheduler.job import JobContext
+from scheduler.sql import load_sql
+
+sql = load_sql(__file__)
 
 CONDITION = "github"
 KEEP_QUOTA = timedelta(days=1)
@@ -53,7 +55,8 @@ async def _keep(ctx: JobContext, client: GitHubClient) -> None:
                     resource=quota.resource,
                     limit=quota.limit,
                     remaining=quota.remaining,
-                    reset_at=quota.reset_at,
+                    # By our own clock, and never trusted for longer than a limit lasts.
+                    reset_at=min(quota.reset_at, now + timedelta(seconds=AT_MOST)),
                     now=now,
                 )
         await sql.forget_old_quota(connection, before=now - KEEP_QUOTA)

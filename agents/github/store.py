@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from agents.github.client import GitHubClient
-from agents.github.errors import GitHubError, SpentError
+from agents.github.errors import GitHubError, RefusedError, SpentError
 from agents.github.product import ProductTables
 from agents.github.rows import Row
 from agents.github.terms import Answer, Budget, Credential
@@ -65,6 +65,12 @@ class Page:
         self.changed += count
         return count
 
+    async def put_issues(self, rows: list[Row]) -> int:
+        return await self.put(sql.put_issues, rows=rows)
+
+    async def put_pulls(self, rows: list[Row]) -> int:
+        return await self.put(sql.put_pulls, rows=rows)
+
 
 @dataclass
 class Reading:
@@ -99,7 +105,13 @@ class Reading:
         if conditional:
             self.asked.add(path)
             etag = self.etags.get(path)
-        return await self.client.read(path, self.credential, self.budget, etag)
+        try:
+            return await self.client.read(path, self.credential, self.budget, etag)
+        except RefusedError as error:
+            if error.status == 401:  # of whatever
+                raise
+            what = path.removeprefix(self.at).partition("?")[0]
+            raise RefusedError(error.status, f"{error} ({what})") from None
 
     @asynccontextmanager
     async def page(
@@ -122,7 +134,7 @@ class Reading:
                     project_id=self.project.id,
                     token_hash=self.credential.hash,
                     url=path,
-                    etag=answer.etag[:200],
+                    etag=answer.etag,
                 )
         self.changed += page.changed
 
@@ -152,7 +164,7 @@ def parsed(what: str, parse: Callable[[Any], Row], items: Iterable[Any]) -> list
     """Raises `GitHubError` where the answer is not as GitHub's documentation has it."""
     try:
         return [parse(item) for item in items]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise GitHubError(
             f"GitHub's {what} are not as documented ({type(error).__name__})"
         ) from None

@@ -6,28 +6,41 @@ a step needs is whole before it begins.
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
+
 from agents.github import rows
 from agents.github.client import GitHubClient
 from agents.github.details import read_details
-from agents.github.errors import GitHubError, PausedError
+from agents.github.errors import GitHubError, PausedError, RefusedError
 from agents.github.files import read_files
 from agents.github.gone import find_gone
 from agents.github.history import read_commits, read_lines, tie
 from agents.github.lists import read_comments, read_issues, read_lists, read_open, read_pulls
+from agents.github.names import is_name, name_of, shown
 from agents.github.product import ProductTables
 from agents.github.store import Bounds, Project, Reading, sql
 from agents.github.terms import Answer, Budget, Credential
 from agents.github.tokens import Tokens
 from scheduler.job import JobContext, Row
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}/[A-Za-z0-9._-]{1,100}", re.ASCII)
-ADDRESS = re.compile(r"(?:https?://|git@)[^/:\s]+[/:]([^\s]+?)(?:\.git)?/?")
 MOST_ERROR = 500
+# What one project's data can bring about, unforeseen; what else goes wrong, does so for all.
+UNFORESEEN = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +56,39 @@ class Synced:
     """Why the rest is left to a later run."""
 
 
-def name_of(repository: str) -> str:
-    """owner/name of what a project has as its repository. Raises `GitHubError`."""
-    text = repository.strip()
-    if address := ADDRESS.fullmatch(text):
-        text = address[1]
-    if not NAME.fullmatch(text) or text.endswith(("/.", "/..")):
-        raise GitHubError(f"its repository {repository[:100]!r} is not owner/name")
-    return text
-
-
 async def sync_project(
     ctx: JobContext, client: GitHubClient, tokens: Tokens, project: Project, bounds: Bounds
 ) -> Synced:
     """Raises `GitHubError`, once it is noted for the project; `PausedError` does not get out."""
     now = ctx.now()
-    budget = Budget(bounds.requests)
     try:
-        name = name_of(project.full_name)
-        reading = await _begin(ctx, client, tokens, project, name, bounds, budget)
-    except PausedError as error:
-        return Synced(budget.made, budget.unchanged, 0, str(error))
+        with _foreseen():
+            return await _sync(ctx, client, tokens, project, bounds)
     except GitHubError as error:
         await _fail(ctx, project, error, now)
         raise
+
+
+@contextmanager
+def _foreseen() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.ForeignKeyViolationError:  # the product's tables hang on it
+        raise GitHubError("the project was deleted while its repository was read") from None
+    except UNFORESEEN as error:
+        what = type(error).__name__
+        raise GitHubError(f"what GitHub answered cannot be kept ({what})") from error
+
+
+async def _sync(
+    ctx: JobContext, client: GitHubClient, tokens: Tokens, project: Project, bounds: Bounds
+) -> Synced:
+    budget = Budget(bounds.requests)
+    name = name_of(project.full_name, ctx.services.github.api_url)
+    try:
+        reading = await _begin(ctx, client, tokens, project, name, bounds, budget)
+    except PausedError as error:
+        return Synced(budget.made, budget.unchanged, 0, str(error))
     paused = None
     try:
         await _read_all(reading)
@@ -74,9 +96,6 @@ async def sync_project(
         paused = str(error)
         async with ctx.db.transaction() as connection:
             await sql.end_partial(connection, project_id=project.id)
-    except GitHubError as error:
-        await _fail(ctx, project, error, now)
-        raise
     else:
         await _complete(reading)
     return Synced(budget.made, budget.unchanged, reading.changed, paused)
@@ -127,13 +146,19 @@ async def _begin(
     async with ctx.db.transaction() as connection:
         found = sql.etags(connection, project_id=project.id, token_hash=credential.hash)
         etags = {row["url"]: row["etag"] async for row in found}
+    product = ProductTables(ctx.tables, project.id, now)
     path = f"/repos/{where}"
-    answer = await client.read(
-        path, credential, budget, etags.get(path) if stored is not None else None
-    )
-    since = _since(stored, now, bounds)
+    try:
+        answer = await client.read(path, credential, budget, etags.get(path))
+    except RefusedError as error:
+        if error.status != 404 or where == name:
+            raise
+        # Where it was moved to there is none any more; under its own name there may be one again.
+        path = f"/repos/{name}"
+        answer = await client.read(path, credential, budget)
     if not answer.unchanged:
-        stored = await _keep(ctx, project, name, answer, credential, path, since, installation)
+        since = _since(stored, now, bounds)
+        stored = await _keep(product, ctx, name, answer, credential, path, since, installation)
         if not stored["cursors"]:
             etags = {}  # nothing is read yet, or not of this repository
     assert stored is not None  # noqa: S101 - a tag is sent only for what is stored
@@ -144,7 +169,7 @@ async def _begin(
         bounds,
         budget,
         credential,
-        ProductTables(ctx.tables, project.id, now),
+        product,
         at=f"/repos/{stored['moved_to'] or name}",
         cursors=dict(stored["cursors"]),
         since=_github_time(stored["data_since"]),
@@ -158,8 +183,8 @@ async def _begin(
 
 
 async def _keep(
+    product: ProductTables,
     ctx: JobContext,
-    project: Project,
     name: str,
     answer: Answer,
     credential: Credential,
@@ -179,24 +204,26 @@ async def _keep(
         }
     except (KeyError, TypeError, ValueError):
         raise GitHubError("GitHub's repository is not as documented") from None
+    project_id = product.project_id
     async with ctx.db.transaction() as connection:
-        await sql.begin_repository(connection, project_id=project.id, full_name=name)
-        before = await sql.repository(connection, project_id=project.id)
+        await sql.begin_repository(connection, project_id=project_id, full_name=name)
+        before = await sql.repository(connection, project_id=project_id)
         if before["github_id"] not in {None, values["github_id"]}:
-            await sql.forget_data(connection, project_id=project.id)
-        await sql.set_repository(connection, project_id=project.id, data_since=since, **values)
-        await sql.set_installation(connection, project_id=project.id, installation_id=installation)
+            await sql.forget_data(connection, project_id=project_id)
+            await product.forget(connection)
+        await sql.set_repository(connection, project_id=project_id, data_since=since, **values)
+        await sql.set_installation(connection, project_id=project_id, installation_id=installation)
         if answer.etag and not answer.moved:
             await sql.set_etag(
                 connection,
-                project_id=project.id,
+                project_id=project_id,
                 token_hash=credential.hash,
                 url=path,
-                etag=answer.etag[:200],
+                etag=answer.etag,
             )
-        kept: Row = await sql.repository(connection, project_id=project.id)
+        kept: Row = await sql.repository(connection, project_id=project_id)
     if values["moved_to"]:
-        ctx.log.info("github_repository_moved", project=str(project.id), to=values["moved_to"])
+        ctx.log.info("github_repository_moved", project=str(project_id), to=values["moved_to"])
     return kept
 
 
@@ -217,14 +244,14 @@ async def _fail(ctx: JobContext, project: Project, error: GitHubError, now: date
         await sql.end_failed(
             connection,
             project_id=project.id,
-            full_name=project.full_name[:255],
+            full_name=shown(project.full_name),
             error=str(error)[:MOST_ERROR],
             now=now,
         )
 
 
 def _moved(now_at: str, name: str) -> str | None:
-    if now_at.lower() == name.lower() or not NAME.fullmatch(now_at):
+    if now_at.lower() == name.lower() or not is_name(now_at):
         return None
     return now_at
 

@@ -13,10 +13,10 @@ from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
-import asyncpg
 from pydantic import Field, JsonValue
 
 from agents.github.errors import GitHubError
+from agents.github.names import shown
 from agents.github.session import Session, github_session
 from agents.github.store import Bounds, Project, forget_project
 from agents.github.sync import sync_project
@@ -27,18 +27,9 @@ from scheduler.sql import load_sql
 
 sql = load_sql(__file__)
 
+MOST_WORDS = 500
 MOST_ERRORS = 20
 """Projects that the answer names; the others' errors stand with the projects."""
-# What one project's data can bring about, foreseen or not; what else goes wrong, does so for all.
-OF_ONE_PROJECT = (
-    GitHubError,
-    asyncpg.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-)
 
 
 class GitHubSync(Params):
@@ -48,8 +39,9 @@ class GitHubSync(Params):
     """How far back the first sync of a project goes."""
     max_pages: Annotated[int, Field(ge=1, le=1000)] = 100
     """Pages of 100 that a run reads of each list of a project."""
-    max_requests: Annotated[int, Field(ge=10, le=15_000)] = 1000
-    """Requests that a run makes for one project."""
+    max_requests: Annotated[int, Field(ge=50, le=15_000)] = 1000
+    """Requests that a run makes for one project: so many at least that the largest pull request,
+    which is kept as a whole, fits into a run."""
     max_commit_details: Annotated[int, Field(ge=0, le=1000)] = 100
     """Commits of no pull request whose lines and files are asked for, one request each."""
     max_concurrent_projects: Annotated[int, Field(ge=1, le=32)] = 4
@@ -82,8 +74,8 @@ async def run(ctx: JobContext, params: GitHubSync) -> Outcome:
             "projectsSynced": counts["synced"],
             "projectsFailed": len(errors),
             "projectsPaused": counts["paused"],
-            "requests": counts["requests"],
-            "unchanged": counts["unchanged"],
+            "requests": session.client.made,
+            "unchanged": session.client.unchanged,
             "rowsChanged": counts["changed"],
             "errors": listed,
         }
@@ -133,19 +125,18 @@ async def _sync_all(
         for project in todo:
             try:
                 done = await sync_project(ctx, session.client, session.tokens, project, bounds)
-            except OF_ONE_PROJECT as e:
-                ctx.log.warning("github_sync_failed", project=str(project.id), error=_words(e))
+            except GitHubError as e:
+                error = str(e)[:MOST_WORDS]
+                ctx.log.warning("github_sync_failed", project=str(project.id), error=error)
                 errors.append(
                     {
                         "projectId": str(project.id),
-                        "repository": project.full_name[:200],
-                        "error": _words(e),
+                        "repository": shown(project.full_name),
+                        "error": error,
                     }
                 )
             else:
                 counts["synced" if done.paused is None else "paused"] += 1
-                counts["requests"] += done.requests
-                counts["unchanged"] += done.unchanged
                 counts["changed"] += done.changed
                 ctx.log.info(
                     "github_synced",
@@ -169,12 +160,6 @@ async def _sync_all(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     return counts, errors
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, GitHubError):
-        return str(error)[:500]
-    return f"what GitHub answered cannot be kept ({type(error).__name__})"
 
 
 def _one_for(params: GitHubSync) -> str:

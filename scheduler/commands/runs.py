@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -196,16 +196,19 @@ def _answer(as_json: bool, body: dict[str, Any]) -> None:
         print_json(body)
     elif body.get("success"):
         data = body.get("data") or {}
-        print_table(
-            ("result", ""),
-            [
-                (key, value if not isinstance(value, dict | list) else json.dumps(value))
-                for key, value in data.items()
-            ],
-        )
+        print_table(("result", ""), list(_lines(data)))
         click.echo(f"run {body.get('runId')}")
     else:
         click.echo(f"lamplighter: {in_words(body)}", err=True)
+
+
+def _lines(data: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, object]]:
+    """One of each number, however deep it stands: `issues.opened`."""
+    for key, value in data.items():
+        if isinstance(value, dict) and value:
+            yield from _lines(value, f"{within}{key}.")
+        else:
+            yield within + key, json.dumps(value) if isinstance(value, dict | list) else value
 
 
 def _say(as_json: bool, answer: Answer, words: str) -> None:

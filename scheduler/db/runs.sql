@@ -137,10 +137,12 @@ SELECT e.job,
                WHERE a.job = e.job AND a.status = 'running') AS running
 FROM unnest(:jobs ::text[]) AS e(job)
 LEFT JOIN LATERAL (
-    -- Only what ran to an end of its own says how the job is: not what was skipped or cancelled.
+    -- Only what ran to an end of its own says how the job is: not what was skipped or cancelled,
+    -- nor what somebody asked of a thing that is not there.
     SELECT r.id, r.status FROM lamplighter.runs r
     WHERE r.job = e.job AND r.attempt > 0
       AND r.status IN ('succeeded', 'skipped', 'failed', 'timed_out', 'abandoned')
+      AND r.error_type IS DISTINCT FROM 'NotFoundError'
     ORDER BY r.seq DESC LIMIT 1) l ON true
 LEFT JOIN LATERAL (
     SELECT r.seq, r.finished_at, r.scheduled_for FROM lamplighter.runs r
@@ -151,6 +153,7 @@ LEFT JOIN LATERAL (
         SELECT FROM lamplighter.runs r
         WHERE r.job = e.job AND r.seq > coalesce(s.seq, 0)
           AND r.status IN ('failed', 'timed_out', 'abandoned')
+          AND r.error_type IS DISTINCT FROM 'NotFoundError'
         LIMIT 1000) AS n) f ON true;
 
 -- name: last_run^

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,9 @@ async def test_github_is_read_from_the_shell(database: str, tmp_path: Path) -> N
         one = await command("github", "sync", str(project), cwd=tmp_path, **settings)
         assert one.code == 0, one.err
         assert "projectsSynced" in one.out
+        told = await command("github", "analyze", str(project), cwd=tmp_path, **settings)
+        assert told.code == 0, told.err
+        assert re.search(r"^ issues\.open +1 *$", told.out, re.MULTILINE)
         failed = await command("github", "sync", str(missing), "--json", cwd=tmp_path, **settings)
         assert failed.code == 1
         assert "404" in json.loads(failed.out)["error"]

@@ -408,9 +408,12 @@ def large(
             item.is_pull = True
             item.head_sha = sha_of(f"head {number}")
             item.events = [review(number * 10, created + timedelta(hours=1), PEOPLE[number % 4])]
-            if item.closed and merges:
-                item.merge_sha, item.merged = merges.pop()
-                item.events.append(event("merged", item.merged))
+            while item.closed and merges and item.merged is None:
+                merge, merged = merges.pop(0)
+                if merged >= updated:
+                    item.merge_sha, item.merged = merge, merged
+                    item.closed = item.updated = merged
+                    item.events.append(event("merged", merged))
         if number % 4 == 0:
             item.comments = 1
             made.comments.append(Comment(number, number, updated, PEOPLE[number % 3]))

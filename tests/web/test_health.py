@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from scheduler.entry import Retry
+from scheduler.errors import NotFoundError
 from scheduler.job import JobContext, Outcome
 from scheduler.run import Trigger
 from scheduler.running.fires import fire_on_clock
@@ -153,6 +154,32 @@ async def test_a_failing_job_stays_so_whatever_is_skipped_cancelled_or_begun_aft
     assert await reasons() == ["work: last run failed"]
     skipped = fire_on_clock(one.machine.entry("work"), START, trigger=Trigger.SCHEDULE)
     await one.machine.runner.fire([replace(skipped, final_status="skipped")])
+    assert await reasons() == ["work: last run failed"]
+
+
+async def test_what_was_asked_of_a_thing_that_is_not_there_says_nothing_of_the_job(
+    site: OpenSite,
+) -> None:
+    works: list[Work] = []
+
+    async def work(ctx: JobContext, params: NoParams) -> Outcome:
+        return await works.pop(0)(ctx, params)
+
+    async def gone(ctx: JobContext, params: NoParams) -> Outcome:
+        raise NotFoundError("there is no project gone")
+
+    one = await site({"work": work}, entries=[scheduled("work", retry=Retry(attempts=1))])
+
+    async def reasons() -> list[str]:
+        one.daemon.health._read_at = float("-inf")
+        return list((await one.call("/health", secret=None)).body["reasons"])
+
+    works += [gone, fail, gone]
+    assert (await one.work("work")).status == 404
+    assert await reasons() == []
+    await one.work("work")
+    assert await reasons() == ["work: last run failed"]
+    assert (await one.work("work")).status == 404
     assert await reasons() == ["work: last run failed"]
 
 

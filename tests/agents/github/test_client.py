@@ -24,7 +24,7 @@ from agents.github.errors import (
     SpentError,
     UnreachableError,
 )
-from agents.github.limits import Limits
+from agents.github.limits import Limits, quota_of
 from agents.github.terms import Budget, Pace
 from agents.github.tokens import FixedToken
 from scheduler.services import GitHub
@@ -219,6 +219,15 @@ async def test_odd_headers_are_no_harm(
     assert (await one.read()).data == [1]
 
 
+def test_what_of_headers_cannot_be_kept_is_not() -> None:
+    for tag in ('"\udcff"', '"' + "x" * 300 + '"', '"a\nb: c"', ""):
+        assert module.etag_of({"etag": tag}) is None
+    assert module.etag_of({"etag": 'W/"ab"'}) == 'W/"ab"'
+    quota = quota_of(spent(**{"x-ratelimit-reset": "9", "x-ratelimit-resource": "\udcff"}))
+    assert quota is not None
+    assert quota.resource == "unknown"
+
+
 async def test_a_limit_that_outlasts_the_run_ends_it(github: GitHubDouble) -> None:
     github.add(Repository())
     github.limit = 1
@@ -323,7 +332,7 @@ async def test_an_answer_without_end_is_not_read_to_the_end(
     github: GitHubDouble, one: Client
 ) -> None:
     github.misfortune = lambda _: Misfortune(200, body='"' + "x" * (module.MOST_BYTES + 1) + '"')
-    with pytest.raises(GitHubError, match="16 MiB"):
+    with pytest.raises(GitHubError, match="32 MiB"):
         await one.read()
 
 

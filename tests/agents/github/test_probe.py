@@ -57,5 +57,7 @@ async def test_what_is_wrong_is_told(
 async def test_a_bad_key_of_an_app_and_an_address_where_nobody_is(github: GitHubDouble) -> None:
     found = await look(github.url, app_id="1", app_private_key=SecretStr("x"))
     assert (found.ok, "not the PEM" in found.message) == (False, True)
+    assert found.fix is not None
+    assert "key" in found.fix
     found = await look("http://127.0.0.1:9", token=SecretStr(TOKEN))
     assert (found.ok, "does not answer" in found.message) == (False, True)

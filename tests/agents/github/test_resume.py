@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from typing import Any
 
@@ -45,7 +46,7 @@ async def test_a_large_repository_then_nothing_new(shop: Shop) -> None:
     assert await shop.versions() == before
 
 
-@pytest.mark.parametrize("bounds", [{"maxRequests": 20}, {"maxPages": 1}])
+@pytest.mark.parametrize("bounds", [{"maxRequests": 50}, {"maxPages": 1}])
 async def test_a_bounded_run_leaves_the_rest_to_later_ones_with_the_same_rows(
     shop: Shop, bounds: dict[str, int]
 ) -> None:
@@ -60,7 +61,7 @@ async def test_a_bounded_run_leaves_the_rest_to_later_ones_with_the_same_rows(
     runs = 1 + await shop.until_complete(project=project, **bounds)
     assert runs > 2
     if "maxRequests" in bounds:
-        assert runs >= len(shop.github.asked) / 20 - 1
+        assert runs >= len(shop.github.asked) / 50 - 1
     assert await shop.everything(project) == whole
     assert (await shop.repository(project))["complete"]
 
@@ -116,6 +117,28 @@ async def test_a_run_that_is_cancelled_at_any_instant_and_run_again(shop: Shop) 
             await asyncio.gather(task, return_exceptions=True)
         await shop.until_complete(project=project, **BOTTOMLESS)
         assert await shop.everything(project) == whole
+
+
+@pytest.mark.timeout(120)
+async def test_what_is_gone_is_noticed_whenever_the_run_before_was_killed(shop: Shop) -> None:
+    made = shop.github.add(large(issues=40, commits=3, until=ago(days=1)))
+    gone = [n for n, item in made.items.items() if item.closed is None][:6]
+    for commits in range(1, 12):
+        for number in gone:
+            made.deleted.discard(number)
+        project = await shop.project(made)
+        await shop.until_complete(project=project)
+        kept = {number: made.items[number] for number in gone}
+        for number in gone:
+            made.delete(number)
+        with contextlib.suppress(LeaseLostError):
+            await shop.run(project=project, commits_left=commits)
+        await shop.until_complete(project=project)
+        rows = [*await shop.rows("issues", project), *await shop.rows("pulls", project)]
+        left = {row["number"] for row in rows if not row.get("gone")}
+        assert not left & set(gone), f"killed after {commits} commits"
+        for item in kept.values():
+            made.put(item)
 
 
 async def test_errors_of_githubs_own_in_the_middle_change_no_row(shop: Shop) -> None:

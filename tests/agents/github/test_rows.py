@@ -62,6 +62,7 @@ def test_texts_are_bounded_and_can_be_kept(text: str) -> None:
     "change",
     [
         {"number": "x"},
+        {"number": float("inf")},
         {"updated_at": "yesterday"},
         {"created_at": None},
         {"labels": None},

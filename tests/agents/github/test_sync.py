@@ -154,6 +154,17 @@ async def test_the_lines_of_so_many_single_commits_are_asked_for(shop: Shop) -> 
     assert len(shop.github.asked) == 7, "what was left out is not caught up for ever"
 
 
+async def test_lines_that_no_request_was_left_for_are_not_forgotten(shop: Shop) -> None:
+    made = shop.github.add(Repository())
+    for n in range(90):
+        made.commit(ago(days=20) + timedelta(hours=n))
+    project = await shop.project(made)
+    assert (await shop.sync(maxRequests=50))["projectsPaused"] == 1
+    made.commit(ago(days=1))
+    await shop.until_complete(maxRequests=50)
+    assert all(c["files"] for c in await shop.rows("commits", project))
+
+
 async def test_what_a_merge_brings_in_from_long_ago_is_not_missed(shop: Shop) -> None:
     made = shop.github.add(Repository())
     first = made.commit(ago(days=80))
@@ -281,6 +292,39 @@ async def test_a_moved_repository_is_noted_and_read_where_it_is(shop: Shop) -> N
     assert shop.github.statuses()[301] == 0
 
 
+async def test_where_it_was_moved_to_it_may_be_gone_again(shop: Shop) -> None:
+    made = shop.github.add(small())
+    project = await shop.project(made)
+    shop.github.moved["octocat/hello-world"] = "octocat/elsewhere"
+    made.full_name = "octocat/elsewhere"
+    shop.github.add(made)
+    await shop.sync()
+    assert (await shop.repository(project))["moved_to"] == "octocat/elsewhere"
+    del shop.github.repositories["octocat/elsewhere"]
+    shop.github.moved.clear()
+    shop.github.add(Repository("octocat/hello-world", 8)).put(issue(1))
+    assert (await shop.sync())["errors"] == []
+    row = await shop.repository(project)
+    assert (row["moved_to"], row["github_id"]) == (None, 8)
+    assert await numbers(shop, "issues", project) == [1]
+
+
+async def test_a_pull_request_that_github_hides_goes(shop: Shop) -> None:
+    made = shop.github.add(small())
+    project = await shop.project(made)
+    await shop.sync()
+    open_pulls = [n for n, item in made.items.items() if item.is_pull and item.closed is None]
+    made.delete(open_pulls[0])
+    await shop.sync()
+    assert open_pulls[0] not in await numbers(shop, "pulls", project)
+    assert open_pulls[0] not in {row["pull"] for row in await shop.rows("reviews", project)}
+    kept = await shop.everything(project)
+    assert open_pulls[0] not in {row["github_pr_id"] for row in kept["product_pulls"]}
+    shop.github.forget()
+    await shop.sync()
+    assert len(shop.github.asked) == 7
+
+
 async def test_another_repository_under_the_project_takes_the_place_of_the_old(
     shop: Shop,
 ) -> None:
@@ -288,11 +332,17 @@ async def test_another_repository_under_the_project_takes_the_place_of_the_old(
     await shop.sync()
     other = shop.github.add(Repository("octocat/other", 7))
     other.put(issue(500))
+    # Under a number that the old one has had too, and changed later.
+    other.put(issue(7, updated=ago(days=60), title="Of the other"))
     await shop.product.pool.execute(
-        "UPDATE projects SET github_repo = 'https://github.com/octocat/other.git'"
+        "UPDATE projects SET github_repo = $1", f"{shop.github.url}/octocat/other.git"
     )
     await shop.sync()
-    assert await numbers(shop, "issues", project) == [500]
+    assert await numbers(shop, "issues", project) == [7, 500]
+    kept = await shop.everything(project)
+    product = {row["github_issue_id"]: row["title"] for row in kept["product_issues"]}
+    assert product == {7: "Of the other", 500: "It does not work"}
+    assert kept["product_pulls"] == []
     assert await shop.rows("commits", project) == []
     assert (await shop.repository(project))["full_name"] == "octocat/other"
 

@@ -83,8 +83,8 @@ def tokens_of(
     return Tokens(GitHub(api_url=double.url, **s), client, now)
 
 
-async def no_nap(_: float) -> None:
-    """A write is followed by a pause."""
+async def no_nap(seconds: float) -> None:
+    assert seconds == 0, "a token is made without the pause after what others see"
 
 
 def a_client(double: GitHubDouble) -> GitHubClient:
@@ -176,6 +176,16 @@ async def test_an_installation_that_was_made_anew_is_found_again(
         tokens = tokens_of(github, client, app_id="12345", app_private_key=secret)
         _, number = await tokens.of(None, use_global=True, full_name="a/b", installation=5)
         assert number == 77
+
+
+async def test_the_lines_of_a_key_may_be_written_as_in_an_env_file(
+    github: GitHubDouble, keys: tuple[str, str]
+) -> None:
+    private, github.app_key = keys
+    secret = SecretStr(private.replace("\n", "\\n"))
+    async with a_client(github) as client:
+        tokens = tokens_of(github, client, app_id="12345", app_private_key=secret)
+        assert (await given(tokens, None)).startswith("ghs_")
 
 
 async def test_a_bad_key_of_an_app_is_told_and_not_repeated(github: GitHubDouble) -> None:
