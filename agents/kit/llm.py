@@ -61,7 +61,6 @@ LETTERS = 20
 SHOWN_AGAIN = 4_000
 """Characters of an unusable answer that go back with what is wrong with it."""
 
-Limit: TypeAlias = str
 Body: TypeAlias = dict[str, Any]
 
 
@@ -193,15 +192,15 @@ class OpenModel:
         shape = json.dumps(body.get("response_format", ""))
         tokens_in = most_tokens(prompt) + most_tokens(shape) + FRAME
         allowed = self.spending.room(look, tokens_in, question.max_output_tokens)
-        seconds = min(self.pace.one_request, self.ctx.seconds_left() - MARGIN)
-        if seconds < 1:
+        left = self.ctx.seconds_left() - MARGIN
+        if left < 1:
             raise UnreachableModelError("this run's time is nearly over: the model was not asked")
         held = await self.spending.reserve(look, tokens_in, allowed)
         began = self.pace.clock()
         # What an endpoint has done that did not answer to the end is not known: all it could have.
         read, written, guessed, status = tokens_in, allowed, True, "none"
         try:
-            reply = await self.wire.send({**body, limit: allowed}, seconds)
+            reply = await self.wire.send({**body, limit: allowed}, min(left, self.pace.one_request))
             status = str(reply.status)
             read, written, guessed = _used(reply, prompt + shape, tokens_in, allowed)
             return reply, allowed

@@ -103,8 +103,14 @@ def _client(model: Model, concurrent: int) -> Any:
     class Transport(httpx2.AsyncHTTPTransport):
         async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             kept = {name: value for name, value in request.headers.items() if name in SENT}
-            request.headers = httpx2.Headers({**kept, **own})
-            response = await super().handle_async_request(request)
+            sent = httpx2.Request(
+                request.method,
+                request.url,
+                headers={**kept, **own},
+                stream=request.stream,
+                extensions=request.extensions,
+            )
+            response = await super().handle_async_request(sent)
             if response.headers.get("content-encoding", "identity") != "identity":
                 await response.aclose()
                 raise NoReplyError("an answer in an encoding that was not asked for", sent=True)
