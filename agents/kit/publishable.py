@@ -31,14 +31,16 @@ LANGUAGES = frozenset(
 )
 """Of fences. Others may be drawn: diagrams with links, maps, formulas, changes to accept."""
 
+SEEN = 80
+"""Characters that are looked back."""
 KEYWORD = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:clos|fix|resolv|implement)[a-z]*|duplicates?(?:\s+of)?)[\W_]*\Z",
     re.IGNORECASE,
 )
 """Before a reference it does something to the issue. Wider than what GitHub documents."""
-REFERENCE = re.compile(
-    r"(?P<repository>[\w.-]+(?:/[\w.-]+)?)?#\d+|#\Z|\bGH-\d+", re.ASCII | re.IGNORECASE
-)
+REFERENCE = re.compile(r"#\d|#\Z|\bGH-\d", re.ASCII | re.IGNORECASE)
+REPOSITORY = re.compile(r"[\w./-]+\Z", re.ASCII)
+"""In front of a number: `owner/name#12`."""
 ADDRESS = re.compile(
     r"://|www\.|@(?:\w|\Z)|\b(?:mailto|xmpp|javascript|data|vbscript):", re.IGNORECASE
 )
@@ -96,6 +98,8 @@ class _Writer:
     def __init__(self, hosts: frozenset[str], repository: str | None) -> None:
         self._hosts = hosts
         self._repository = repository
+        self._seen = ""
+        """The end of what a reader has seen so far, in whichever block."""
 
     # Blocks: lists of lines, without empty ones around them.
 
@@ -168,6 +172,7 @@ class _Writer:
         text = _code_text(cleaned(node.content))
         # A bot takes a line of a command for one, wherever it stands.
         text = COMMAND_LINE.sub(" ", text).rstrip("\n")
+        self._see(text)
         fence = "`" * max(3, _longest_run(text) + 1)
         language = info if info in LANGUAGES else ""
         return [f"{fence}{language}", *text.split("\n"), fence]
@@ -189,14 +194,19 @@ class _Writer:
     # Inline.
 
     def _inline(self, node: Node) -> str:
-        return _joined(self._pieces(node.children, "", in_link=False))
+        pieces = self._pieces(node.children, f"{self._seen}\n", in_link=False)
+        self._see("".join(piece.seen for piece in pieces))
+        return _joined(pieces)
+
+    def _see(self, text: str) -> None:
+        self._seen = f"{self._seen}\n{text}"[-SEEN:]
 
     def _pieces(self, nodes: Sequence[Node], before: str, *, in_link: bool) -> list[_Piece]:
-        """`before` is what a reader has seen of the block so far."""
+        """`before` is what a reader has seen in front of them."""
         pieces: list[_Piece] = []
         for node in _with_text_joined(nodes):
             seen = before + "".join(piece.seen for piece in pieces)
-            pieces += self._piece(node, seen[-80:], in_link=in_link)
+            pieces += self._piece(node, seen[-SEEN:], in_link=in_link)
         return pieces
 
     def _piece(self, node: Node | str, before: str, *, in_link: bool) -> list[_Piece]:
@@ -224,7 +234,7 @@ class _Writer:
         inner = self._pieces(node.children, before, in_link=address is not None)
         seen = "".join(piece.seen for piece in inner)
         if address is not None:
-            if not seen.strip():
+            if not seen.strip() or seen == given:
                 return [_Piece(f"<{address}>", address)]
             return [_Piece(f"[{_joined(inner).replace(chr(10), ' ').strip()}]({address})", seen)]
         shown = unquote(given)
@@ -250,7 +260,7 @@ class _Writer:
             if part.isspace():
                 piece = _Piece("\n" if part == "\n" else " ", part)
             else:
-                at_start = not before.strip(" ") or before.endswith("\n")
+                at_start = before.rstrip(" ").endswith("\n")
                 yield from (pieces := list(self._word(part, before, at_start, in_link=in_link)))
                 before += "".join(piece.seen for piece in pieces)
                 continue
@@ -277,11 +287,14 @@ class _Writer:
         """Whether GitHub, or somebody who reads it for commands, would make something of it."""
         if ADDRESS.search(word) or (at_start and COMMAND.fullmatch(word)):
             return True
-        return any(
-            KEYWORD.search(before + word[: found.start()])
-            or (found["repository"] is not None and found["repository"].lower() != self._repository)
-            for found in REFERENCE.finditer(word)
-        )
+        for found in REFERENCE.finditer(word):
+            in_front = word[: found.start()]
+            if KEYWORD.search(before + in_front):
+                return True
+            repository = REPOSITORY.search(in_front) if found[0][-1] != "#" else None
+            if repository is not None and repository[0].lower() != self._repository:
+                return True
+        return False
 
     def _allowed(self, address: str) -> str | None:
         """The address, written so that nothing can be read into it; None where it may not be."""
