@@ -41,10 +41,8 @@ KEYWORD = re.compile(
 REFERENCE = re.compile(r"#\d|#\Z|\bGH-\d", re.ASCII | re.IGNORECASE)
 REPOSITORY = re.compile(r"[\w./-]+\Z", re.ASCII)
 """In front of a number: `owner/name#12`."""
-ADDRESS = re.compile(
-    r"://|www\.|@(?:\w|\Z)|\b(?:mailto|xmpp|javascript|data|vbscript):", re.IGNORECASE
-)
-COMMAND = re.compile(r"/[A-Za-z][A-Za-z0-9_-]*")
+ADDRESS = re.compile(r"://|www\.|@|\b(?:mailto|xmpp|javascript|data|vbscript):", re.IGNORECASE)
+COMMAND = re.compile(r"/(?:[A-Za-z]|\Z)")
 COMMAND_LINE = re.compile(r"^(?=/[A-Za-z][A-Za-z0-9_-]*(?:[ \t]|$))", re.MULTILINE)
 OPENING, CLOSING = "([{\"'*_~<", ")]}\"'*_~>.,;:!?"
 ON_GITHUB = re.compile(
@@ -91,7 +89,6 @@ class _Piece:
 
     written: str
     seen: str
-    code: bool = False
 
 
 class _Writer:
@@ -234,11 +231,11 @@ class _Writer:
         inner = self._pieces(node.children, before, in_link=address is not None)
         seen = "".join(piece.seen for piece in inner)
         if address is not None:
-            if not seen.strip() or seen == given:
+            if seen.strip() in {"", given}:
                 return [_Piece(f"<{address}>", address)]
             return [_Piece(f"[{_joined(inner).replace(chr(10), ' ').strip()}]({address})", seen)]
         shown = unquote(given)
-        if given.lower().startswith(("http://", "https://")) and shown != seen:
+        if given.lower().startswith(("http://", "https://")) and shown != seen.strip():
             return [
                 *inner,
                 _Piece(" (", " ("),
@@ -285,11 +282,11 @@ class _Writer:
 
     def _is_live(self, word: str, before: str, *, at_start: bool) -> bool:
         """Whether GitHub, or somebody who reads it for commands, would make something of it."""
-        if ADDRESS.search(word) or (at_start and COMMAND.fullmatch(word)):
+        if ADDRESS.search(word) or (at_start and COMMAND.match(word)):
             return True
         for found in REFERENCE.finditer(word):
-            in_front = word[: found.start()]
-            if KEYWORD.search(before + in_front):
+            in_front = before + word[: found.start()]
+            if KEYWORD.search(in_front):
                 return True
             repository = REPOSITORY.search(in_front) if found[0][-1] != "#" else None
             if repository is not None and repository[0].lower() != self._repository:
@@ -367,7 +364,7 @@ def _code_piece(text: str) -> _Piece:
         return _Piece("", "")
     marks = "`" * (_longest_run(text) + 1)
     pad = " " if text[0] in "` " or text[-1] in "` " else ""
-    return _Piece(f"{marks}{pad}{text}{pad}{marks}", text, code=True)
+    return _Piece(f"{marks}{pad}{text}{pad}{marks}", f" {text} ")
 
 
 def _longest_run(text: str) -> int:
