@@ -22,13 +22,13 @@ NOT_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
 
 class NotJsonError(ValueError):
-    """The text holds no JSON value that could be the answer."""
+    """The text holds no JSON object that could be the answer."""
 
 
 def _count(value: object) -> object:
     """A whole number of tokens, or None: what is odd is as good as missing."""
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and 0 <= value < 1_000_000_000 else None  # type: ignore[operator]
+    return value if whole and 0 <= value < 100_000_000 else None  # type: ignore[operator]
 
 
 def _text(value: object) -> object:
@@ -96,6 +96,8 @@ def _json_in(text: str) -> str:
         except ValueError:
             continue
         if isinstance(value, dict):
+            if "\\u0000" in candidate:
+                raise NotJsonError("it holds \\u0000, which no text may")  # PostgreSQL takes none
             return candidate
     raise NotJsonError("it holds no JSON object")
 

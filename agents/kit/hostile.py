@@ -73,7 +73,7 @@ def fenced(label: str, text: str) -> str:
 def plain_title(text: str) -> str:
     """One line without a live mention, address, reference or comment, of at most 200 characters."""
     line = " ".join(cleaned(text[: 20 * MOST_OF_A_TITLE]).split())
-    line = SCHEME.sub(" ", line)
+    line = SCHEME.sub(" ", line).replace("://", " ")
     line = NUMBER_MARK.sub(" ", CALL.sub(" ", line))
     line = " ".join(line.replace("<!--", " ").replace("-->", " ").split())
     return line if len(line) <= MOST_OF_A_TITLE else line[: MOST_OF_A_TITLE - 1].rstrip() + "…"

@@ -12,12 +12,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urlsplit
 
-from markdown_it import MarkdownIt
-from markdown_it.tree import SyntaxTreeNode as Node
-
 from agents.kit.characters import cleaned
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.tree import SyntaxTreeNode as Node
 
 MOST_READ = 20_000
 MOST_WRITTEN = 50_000
@@ -60,7 +62,9 @@ def for_people(markdown: str, hosts: frozenset[str], repository: str | None) -> 
     Links and images go to `hosts` over https, and nowhere else; references to issues stay alive for
     `repository` ("owner/name") alone.
     """
-    root = Node(_parser().parse(cleaned(markdown[:MOST_READ])))
+    from markdown_it.tree import SyntaxTreeNode
+
+    root = SyntaxTreeNode(_parser().parse(cleaned(markdown[:MOST_READ])))
     writer = _Writer(hosts, repository.lower() if repository else None)
     blocks: list[str] = []
     written = 0
@@ -79,6 +83,8 @@ def for_people(markdown: str, hosts: frozenset[str], repository: str | None) -> 
 
 @cache
 def _parser() -> MarkdownIt:
+    from markdown_it import MarkdownIt
+
     # Without HTML, which is then words as any others.
     return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
 

@@ -115,7 +115,7 @@ def refusal_of(reply: Reply, model: str) -> ModelError:
 def seconds_to_retry(headers: Mapping[str, str]) -> float | None:
     """`Retry-After`, in seconds or as a date that is held against the endpoint's own `Date`."""
     value = headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value, re.ASCII):
+    if re.fullmatch(r"[0-9]{1,30}(\.[0-9]{1,9})?", value, re.ASCII):
         return min(float(value), MOST_OF_A_WAIT)
     try:
         at = _aware(parsedate_to_datetime(value))

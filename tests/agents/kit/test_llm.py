@@ -167,6 +167,7 @@ async def test_json_is_found_wherever_it_stands(desk: Desk, text: str) -> None:
         ({**GOOD, "title": "x"}, "title: String should have at least 5 characters"),
         ({**GOOD, "more": 1}, "more: Extra inputs are not permitted"),
         ({**GOOD, "kind": "order"}, "kind: Input should be 'report' or 'trend'"),
+        ({**GOOD, "note": "a\x00b"}, "it holds \\u0000"),
         (json.dumps(GOOD).replace("0.5", "NaN"), "it holds no JSON object"),
         (json.dumps([GOOD, GOOD]).replace("}, {", "}"), "it holds no JSON object"),
     ],
