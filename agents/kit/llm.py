@@ -10,12 +10,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from enum import IntEnum
 from time import monotonic
-from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,7 +31,6 @@ from agents.kit.errors import (
     UnreachableModelError,
     UnusableAnswerError,
 )
-from agents.kit.hostile import fenced, for_model
 from agents.kit.reply import (
     Fate,
     NoReplyError,
@@ -43,7 +40,7 @@ from agents.kit.reply import (
     refusal_of,
     seconds_to_retry,
 )
-from agents.kit.schema import schema_name, strict_schema
+from agents.kit.request import Body, Question, Step, asked_again, body_of
 from agents.kit.spending import Look, Spending, Usage, likely_tokens, most_tokens
 from agents.kit.wire import ONE_REQUEST, Wire, wire_to
 from scheduler.job import JobContext
@@ -58,27 +55,6 @@ FRAME = 64
 """Tokens that a request has around its texts."""
 LETTERS = 20
 """Characters for each token allowed: a longer answer is not looked at."""
-SHOWN_AGAIN = 4_000
-"""Characters of an unusable answer that go back with what is wrong with it."""
-
-Body: TypeAlias = dict[str, Any]
-
-
-class Step(IntEnum):
-    """Of the ladder, from the top."""
-
-    SCHEMA = 0
-    OBJECT = 1
-    FENCE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    purpose: str
-    """What the log calls it."""
-    system: str
-    user: str
-    max_output_tokens: int
 
 
 @dataclass
@@ -127,7 +103,7 @@ class OpenModel:
             except (NotJsonError, ValidationError) as error:
                 problems = problems_of(error)
             self.ctx.log.info("model_answer_unusable", purpose=question.purpose, model=look.model)
-            user = _again(question.user, text, problems, output)
+            user = asked_again(question.user, text, problems, output)
         raise UnusableAnswerError(f"the model's answer could not be used, twice: {problems}")
 
     async def _text(
@@ -137,7 +113,7 @@ class OpenModel:
         ways = self._ways.setdefault(look.model, _Ways())
         while True:
             step, limit = ways.step, ways.limit
-            body = _body(question.system, user, output, look.model, step)
+            body = body_of(question.system, user, output, look.model, step)
             reply, allowed = await self._reply(question.purpose, body, limit, question, look)
             fate = fate_of(reply)
             if fate is Fate.ANSWERED:
@@ -244,43 +220,6 @@ async def open_model(ctx: JobContext, pace: Pace | None = None) -> AsyncIterator
         raise NotConfiguredError("llm not configured: set OPENAI_API_KEY, or OPENAI_BASE_URL")
     async with wire_to(ctx.services.model, ctx.policy.caps.max_concurrent_calls) as wire:
         yield OpenModel(ctx, wire, spending, pace or Pace())
-
-
-def _body(system: str, user: str, output: type[BaseModel], model: str, step: Step) -> Body:
-    form: Mapping[str, Any] | None = None
-    match step:
-        case Step.SCHEMA:
-            schema = {"name": schema_name(output), "strict": True, "schema": strict_schema(output)}
-            form = {"type": "json_schema", "json_schema": schema}
-        case Step.OBJECT:
-            system = f"{system}\n\nAnswer with one JSON object, {_in_words(output)}"
-            form = {"type": "json_object"}
-        case Step.FENCE:
-            system = (
-                f"{system}\n\nAnswer with one JSON object in a ```json fence, {_in_words(output)}"
-            )
-    body: Body = {
-        "model": model,
-        "messages": [
-            {"role": "system", "content": system},
-            {"role": "user", "content": user},
-        ],
-    }
-    return body if form is None else {**body, "response_format": form}
-
-
-def _in_words(output: type[BaseModel]) -> str:
-    schema = json.dumps(strict_schema(output), separators=(",", ":"))
-    return f"and nothing else. It must fit this JSON schema:\n{schema}"
-
-
-def _again(user: str, answer: str, problems: str, output: type[BaseModel]) -> str:
-    """The question once more, with what was wrong with the answer to it."""
-    shown = fenced("your answer", for_model(answer, SHOWN_AGAIN))
-    return (
-        f"{user}\n\nYour answer to this could not be used: {problems}\n{shown}\n"
-        f"Answer again with one JSON object, {_in_words(output)}"
-    )
 
 
 def _text_of(completion: Completion | None, allowed: int) -> str:
