@@ -117,13 +117,18 @@ def read_params(
     return params
 
 
+def own_name(model: type[Params], given: str) -> str:
+    """The name that the model itself has for a parameter named in either way."""
+    return next((name for name, field in model.model_fields.items() if field.alias == given), given)
+
+
 def own_names(model: type[Params], given: Iterable[str]) -> set[str]:
-    """The names that the model itself has for parameters named in either way."""
-    aliases = {field.alias: name for name, field in model.model_fields.items()}
-    return {aliases.get(name, name) for name in given}
+    return {own_name(model, name) for name in given}
 
 
-def change_params(base: P, given: Mapping[str, object]) -> P:
+def change_params(
+    base: P, given: Mapping[str, object], whose: str = "a parameter of this job"
+) -> P:
     """Put `given` in the place of what `base` has, as somebody asks for one run.
 
     Raises `ParamsError` with every problem.
@@ -131,7 +136,7 @@ def change_params(base: P, given: Mapping[str, object]) -> P:
     model = type(base)
     replaced = own_names(model, given)
     kept = {name: value for name, value in base.model_dump().items() if name not in replaced}
-    return read_params(model, {**kept, **given})
+    return read_params(model, {**kept, **given}, whose)
 
 
 def _is_number(annotation: object) -> bool:
