@@ -134,10 +134,9 @@ async def test_of_all_agents_at_once(shop: Shop) -> None:
 async def test_two_changes_at_once_are_both_kept(shop: Shop) -> None:
     project = await shop.project()
     await asyncio.gather(
-        *(
-            change(shop, project, **{name: value})
-            for name, value in (("max_per_run", 1), ("cooldown_hours", 2), ("enabled", False))
-        )
+        change(shop, project, max_per_run=1),
+        change(shop, project, cooldown_hours=2),
+        change(shop, project, enabled=False),
     )
     assert (await shown(shop, project)).overridden == {"max_per_run", "cooldown_hours", "enabled"}
 

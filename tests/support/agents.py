@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from agents.kit.agent import Action, Agent, Item, Kind, Proposal, Source
 from agents.kit.suggest import Kept, keep
 from scheduler.job import JobContext
-from scheduler.policy import AgentPolicy, AgentSettings, AutoPublish
+from scheduler.policy import AgentPolicy, AgentSettings, AutonomousMode, AutoPublish
 from tests.support.jobs import Product
 
 NOW = datetime(2026, 1, 31, 0, 0, 7, tzinfo=UTC)
@@ -85,7 +85,7 @@ class Bench:
     def auto(self, **values: Any) -> None:
         """Publish without approval, within these bounds."""
         self.policy = AgentPolicy(auto_publish=AutoPublish(enabled=True, **values))
-        self.settings = AgentSettings(autonomous_mode="auto_publish", max_per_run=20)
+        self.settings = AgentSettings(autonomous_mode=AutonomousMode.AUTO_PUBLISH, max_per_run=20)
 
     async def keep(
         self,
