@@ -26,3 +26,10 @@ async def set_condition(connection: Connection, name: str, reason: str, now: dat
 
 async def clear_condition(connection: Connection, name: str) -> None:
     await sql.clear_condition(connection, name=name)
+
+
+async def end_condition(
+    connection: Connection, name: str, *, unless: str, before: datetime
+) -> None:
+    """Clear it where it has another reason than `unless`, or has held since before then."""
+    await sql.end_condition(connection, name=name, unless=unless[:MOST], before=before)
