@@ -19,4 +19,4 @@ async def shop(database: str) -> AsyncIterator[Shop]:
 
 @pytest.fixture
 async def bench(shop: Shop) -> Bench:
-    return Bench(shop.product, await shop.project(REPOSITORY))
+    return Bench(shop.product, await shop.project(REPOSITORY), services=shop.context().services)

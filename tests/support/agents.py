@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from agents.kit.agent import Action, Agent, Item, Kind, Proposal, Source
 from agents.kit.suggest import Kept, keep
 from scheduler.job import JobContext
 from scheduler.policy import AgentPolicy, AgentSettings, AutonomousMode, AutoPublish
+from scheduler.services import Services
 from tests.support.jobs import Product
 
 NOW = datetime(2026, 1, 31, 0, 0, 7, tzinfo=UTC)
 REPOSITORY = "octocat/hello-world"
+
+T = TypeVar("T")
 
 AGENT = Agent(
     task="Looks at everything, and has something to say of each kind.",
@@ -77,10 +80,16 @@ class Bench:
     policy: AgentPolicy = field(default_factory=AgentPolicy)
     settings: AgentSettings = field(default_factory=AgentSettings)
     now: datetime = NOW
+    services: Services = field(default_factory=Services)
 
     def context(self, **options: Any) -> JobContext:
         ctx = self.product.context(self.now, now=self.now, **options)
-        return replace(ctx, policy=self.policy)
+        return replace(ctx, policy=self.policy, services=self.services)
+
+    async def call(self, work: Callable[..., Awaitable[T]], *args: Any, **options: Any) -> T:
+        """`work` in a transaction of its own, now."""
+        async with self.context().db.transaction() as connection:
+            return await work(connection, *args, now=self.now, **options)
 
     def auto(self, **values: Any) -> None:
         """Publish without approval, within these bounds."""
