@@ -62,7 +62,9 @@ class Writes:
     def holding(self, text: str) -> list[Written]:
         return [one for one in self.made if text in str(one.asked.get("body"))]
 
-    def answer(self, repository: Repository, rest: str, request: web.Request, body: Any) -> Any:
+    def answer(
+        self, repository: Repository, rest: str, request: web.Request, body: Any
+    ) -> Answer | None:
         """The answer to what writes, or lists what was written; None for the rest."""
         for kind, pattern in PLACES.items():
             if found := re.fullmatch(pattern, rest):
