@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
-from agents.kit.suggest import LEAST_BODY, LEAST_TITLE, MOST_BODY, MOST_TITLE, words_of
+from agents.kit.words import LEAST_BODY, LEAST_TITLE, MOST_BODY, MOST_TITLE, words_of
 from scheduler.errors import ConflictError, NotFoundError
 from scheduler.job import Connection, Row
 from scheduler.sql import load_sql
@@ -26,8 +26,6 @@ APPROVAL = timedelta(hours=72)
 """An approval that was not used by then is void: the repository has moved on."""
 SECOND_LOOK = timedelta(days=7)
 """What is pending again because of that does not expire before."""
-MOST_AT_ONCE = 200
-"""Suggestions that one call rejects."""
 MOST_LAPSED = 1_000
 """Suggestions that time changes in one call; the rest with the next."""
 MARKER = re.compile(r"<!--\s*lamplighter", re.IGNORECASE)

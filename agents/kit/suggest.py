@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +20,7 @@ from pydantic import JsonValue
 from agents.kit import autonomy
 from agents.kit.agent import Action, Agent, Item, Kind, Proposal, Source
 from agents.kit.hostile import for_people, plain_title
+from agents.kit.words import LEAST_BODY, LEAST_TITLE, MOST_BODY, MOST_TITLE, words_of
 from scheduler.job import Connection, JobContext
 from scheduler.policy import AgentSettings, AutonomousMode
 from scheduler.sql import load_sql
@@ -39,8 +39,6 @@ MOST_COMPARED = 1_000
 evidence is looked up apart, however many there are."""
 EXPIRES = timedelta(days=30)
 """What nobody has looked at in a month is old news, and what it rests on has moved on."""
-LEAST_TITLE, MOST_TITLE = 5, 200
-LEAST_BODY, MOST_BODY = 20, 20_000
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}", re.ASCII)
 
 
@@ -129,12 +127,6 @@ async def cooling_refs(
     """What that agent has suggested something about since then, whatever became of it."""
     rows = sql.cooling_refs(connection, project=project, agent=agent, since=since)
     return {row["ref"] async for row in rows}
-
-
-def words_of(text: str) -> str:
-    """A text's words for comparing: in lower case, without marks, apart by one space."""
-    plain = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join("".join(c if c.isalnum() else " " for c in plain).split())
 
 
 def _fit(

@@ -356,11 +356,27 @@ async def test_what_was_left_half_done_too_long_has_to_be_approved_again(press: 
     assert press.github.writes.made == []
 
 
-async def test_of_two_runs_at_once_one_publishes(press: Press) -> None:
+async def running(press: Press, run: UUID) -> None:
+    """Put a run on record as the runner does."""
+    await press.bench.product.pool.execute(
+        "INSERT INTO lamplighter.runs (id, job, job_type, trigger, status, scheduled_for,"
+        " overlap_key, params, created_at, attempt, max_attempts) VALUES"
+        " ($1, 'p', 'p', 'admin', 'running', $2, $1::text, '{}', $2, 1, 3)",
+        *(run, NOW),
+    )
+
+
+async def test_of_several_runs_at_once_one_publishes(press: Press) -> None:
     made = await press.approved()
-    results = await asyncio.gather(*(press.publish(made) for _ in range(6)), return_exceptions=True)
-    # Runs that are on record as running are kept apart; these are not, so their rows are.
-    assert all(isinstance(one, Outcome | ConflictError | BusyError) for one in results)
+    contexts = [press.bench.context() for _ in range(6)]
+    for ctx in contexts:
+        await running(press, ctx.run_id)
+    results = await asyncio.gather(
+        *(publish(ctx, made, press.pace) for ctx in contexts), return_exceptions=True
+    )
+    assert sum(isinstance(one, Outcome) for one in results) == 1
+    assert sum(isinstance(one, ConflictError | BusyError) for one in results) == 5
+    assert len(press.github.writes.made) == 1
     assert (await press.bench.row(made))["status"] == "published"
 
 
@@ -370,12 +386,7 @@ async def test_what_a_run_is_working_on_no_other_takes(press: Press) -> None:
     ctx = press.bench.context()
     with pytest.raises(GitHubError):
         await publish(ctx, made, press.pace)
-    await press.bench.product.pool.execute(
-        "INSERT INTO lamplighter.runs (id, job, job_type, trigger, status, scheduled_for,"
-        " overlap_key, params, created_at, attempt, max_attempts) VALUES"
-        " ($1, 'p', 'p', 'admin', 'running', $2, 'p', '{}', $2, 1, 3)",
-        *(ctx.run_id, NOW),
-    )
+    await running(press, ctx.run_id)
     with pytest.raises(BusyError, match="another run is publishing it"):
         await press.publish(made)
     assert await press.ready() == []

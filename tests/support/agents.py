@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from agents.kit.suggest import Kept, keep
 from scheduler.job import JobContext
 from scheduler.policy import AgentPolicy, AgentSettings, AutonomousMode, AutoPublish
 from scheduler.services import Services
-from tests.support.jobs import Product
+from tests.support.jobs import Product, product
 
 NOW = datetime(2026, 1, 31, 0, 0, 7, tzinfo=UTC)
 REPOSITORY = "octocat/hello-world"
@@ -150,3 +151,14 @@ class Bench:
             suggestion,
         )
         return [(row["action"], row["by"], row["reason"]) for row in rows]
+
+
+@asynccontextmanager
+async def bench_on(dsn: str) -> AsyncIterator[Bench]:
+    """A project with agents on the database at `dsn`."""
+    async with product(dsn) as made:
+        project = await made.pool.fetchval(
+            "INSERT INTO projects (name, github_repo) VALUES ('Lantern', $1) RETURNING id",
+            REPOSITORY,
+        )
+        yield Bench(made, project)
