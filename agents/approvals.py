@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
-from agents.kit.words import LEAST_BODY, LEAST_TITLE, MOST_BODY, MOST_TITLE, words_of
+from agents.kit.fit import LEAST_BODY, LEAST_TITLE, MOST_BODY, MOST_TITLE
+from agents.kit.suggest import words_of
 from scheduler.errors import ConflictError, NotFoundError
 from scheduler.job import Connection, Row
 from scheduler.sql import load_sql

@@ -6,10 +6,8 @@ somebody has rejected; the best few of it are kept, in the words that would be p
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
-from collections.abc import Collection, Mapping, Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,9 +16,9 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from agents.kit import autonomy
-from agents.kit.agent import Action, Agent, Item, Kind, Proposal, Source
-from agents.kit.hostile import for_people, plain_title
-from agents.kit.words import LEAST_BODY, LEAST_TITLE, MOST_BODY, MOST_TITLE, words_of
+from agents.kit.agent import Agent, Item, Proposal
+from agents.kit.fit import MOST_TITLE, Fit, UnfitError, sift
+from agents.kit.hostile import plain_title
 from scheduler.job import Connection, JobContext
 from scheduler.policy import AgentSettings, AutonomousMode
 from scheduler.sql import load_sql
@@ -39,7 +37,6 @@ MOST_COMPARED = 1_000
 evidence is looked up apart, however many there are."""
 EXPIRES = timedelta(days=30)
 """What nobody has looked at in a month is old news, and what it rests on has moved on."""
-TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,37 +45,6 @@ class Kept:
     """The best first."""
     rejected: tuple[tuple[str, str], ...]
     """Titles of what was not kept, and why."""
-
-
-class UnfitError(Exception):
-    """A proposal is not kept; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """A proposal that may be kept, in the words that would be published."""
-
-    kind: str
-    title: str
-    body: str
-    evidence: Sequence[Item]
-    action: Mapping[str, JsonValue]
-    confidence: float
-
-    @property
-    def key(self) -> str:
-        """What it rests on."""
-        return "\n".join(sorted(item.ref for item in self.evidence))
-
-    @property
-    def hash(self) -> str:
-        """What it rests on, in which state."""
-        pairs = sorted((item.ref, item.version) for item in self.evidence)
-        return hashlib.sha256(json.dumps(pairs).encode()).hexdigest()
-
-    @property
-    def pairs(self) -> list[dict[str, str]]:
-        return [{"ref": item.ref, "version": item.version} for item in self.evidence]
 
 
 async def keep(
@@ -102,23 +68,24 @@ async def keep(
     """
     # One at a time for a project: two agents may have found the same.
     await sql.lock_project(connection, project=str(project))
-    shown = {item.ref: item for item in items}
     room = settings.max_per_run - await sql.count_of_unit(connection, unit=unit, agent=slug)
     kept: list[UUID] = []
-    rejected: list[tuple[str, str]] = []
-    for proposal in sorted(proposals, key=lambda proposal: -proposal.confidence):
-        try:
-            if settings.autonomous_mode is AutonomousMode.DISABLED:
-                raise UnfitError("the agent is disabled")
-            fit = _fit(proposal, agent, settings, shown, repository, ctx.policy.caps.link_hosts)
-            if len(kept) >= room:
-                raise UnfitError(f"max_per_run is {settings.max_per_run}, and others are better")
-            await _check_new(connection, ctx.now(), project, unit, settings, fit)
-        except UnfitError as why:
-            rejected.append((plain_title(proposal.title)[:MOST_TITLE], str(why)))
-        else:
-            kept.append(await _store(ctx, connection, slug, project, unit, settings, scores, fit))
-    return Kept(tuple(kept), tuple(rejected))
+
+    async def accept(fit: Fit) -> None:
+        await check_new(connection, ctx.now(), project, unit, settings, fit)
+        kept.append(await _store(ctx, connection, slug, project, unit, settings, scores, fit))
+
+    rejected = await sift(
+        agent,
+        settings,
+        items,
+        proposals,
+        repository,
+        ctx.policy.caps.link_hosts,
+        room=room,
+        accept=accept,
+    )
+    return Kept(tuple(kept), rejected)
 
 
 async def cooling_refs(
@@ -129,81 +96,13 @@ async def cooling_refs(
     return {row["ref"] async for row in rows}
 
 
-def _fit(
-    proposal: Proposal,
-    agent: Agent,
-    settings: AgentSettings,
-    shown: Mapping[str, Item],
-    repository: str,
-    hosts: frozenset[str],
-) -> Fit:
-    """Raises `UnfitError`."""
-    kind = agent.kinds.get(proposal.kind)
-    if kind is None:
-        raise UnfitError(f"{proposal.kind[:50]!r} is not a kind of this agent's")
-    if proposal.confidence < settings.min_confidence_score:
-        raise UnfitError(
-            f"its confidence {proposal.confidence:.2f} is below {settings.min_confidence_score:g}"
-        )
-    evidence = []
-    for ref in dict.fromkeys(proposal.evidence):
-        if ref not in shown:
-            raise UnfitError(f"its evidence {ref[:100]!r} is not among what was shown")
-        evidence.append(shown[ref])
-    title = plain_title(proposal.title)[:MOST_TITLE].strip()
-    if len(title) < LEAST_TITLE:
-        raise UnfitError("nothing is left of its title")
-    body = for_people(proposal.body, hosts, repository).strip()
-    if not LEAST_BODY <= len(body) <= MOST_BODY:
-        raise UnfitError(f"its text has {len(body)} characters once it is safe to publish")
-    action = action_of(kind, evidence, repository)
-    return Fit(proposal.kind, title, body, evidence, action, proposal.confidence)
+def words_of(text: str) -> str:
+    """A text's words for comparing: in lower case, without marks, apart by one space."""
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join("".join(c if c.isalnum() else " " for c in plain).split())
 
 
-def action_of(kind: Kind, evidence: Sequence[Item], repository: str) -> Mapping[str, JsonValue]:
-    """What publishing does, all but the words. Raises `UnfitError`."""
-    target = None
-    if kind.target is not None:
-        target = next((item for item in evidence if item.source is kind.target), None)
-        if target is None:
-            raise UnfitError(f"it names no {kind.target} that it is about")
-    action: dict[str, JsonValue] = {"type": str(kind.action), "repository": repository}
-    match kind.action:
-        case Action.REVIEW:
-            action["number"] = _number(target, evidence, {Source.PULLS})
-        case Action.COMMENT:
-            action["number"] = _number(target, evidence, {Source.PULLS, Source.ISSUES})
-        case Action.DRAFT_RELEASE:
-            action["tag"] = _tag(target, evidence)
-        case Action.TODO:
-            about = {Source.PULLS: "pull", Source.ISSUES: "issue"}
-            if target is not None and target.source in about:
-                action[about[target.source]] = _number(target, evidence, set(about))
-        case Action.ISSUE:
-            pass
-    return action
-
-
-def _number(target: Item | None, evidence: Sequence[Item], sources: Collection[Source]) -> int:
-    about = target or next((item for item in evidence if item.source in sources), None)
-    if about is None or about.source not in sources or not about.key.isdecimal():
-        raise UnfitError(f"it names no {' or '.join(sorted(sources))} that it is about")
-    return int(about.key)
-
-
-def _tag(target: Item | None, evidence: Sequence[Item]) -> str:
-    """Of the release that it is about, or what the milestone is called."""
-    sources = {Source.RELEASES, Source.MILESTONES}
-    about = target or next((item for item in evidence if item.source in sources), None)
-    if about is None or about.source not in sources:
-        raise UnfitError("it names no release or milestone that it is about")
-    name = about.key if about.source is Source.RELEASES else "-".join(about.title.split())
-    if not TAG.fullmatch(name):
-        raise UnfitError(f"{name[:100]!r} cannot be the tag of a release")
-    return name
-
-
-async def _check_new(
+async def check_new(
     connection: Connection,
     now: datetime,
     project: UUID,

@@ -11,8 +11,8 @@ from uuid import uuid4
 import pytest
 
 from agents.kit.agent import Action, Kind, Source
-from agents.kit.suggest import EXPIRES, UnfitError, action_of, cooling_refs
-from agents.kit.words import words_of
+from agents.kit.fit import UnfitError, action_of
+from agents.kit.suggest import EXPIRES, cooling_refs, words_of
 from scheduler.policy import AgentPolicy, AutonomousMode, AutoPublish
 from tests.support.agents import NOW, REPOSITORY, Bench, item, proposal
 
