@@ -27,13 +27,18 @@ WITH new AS MATERIALIZED (
 ), same AS (
     SELECT r.agent, r.title, r.status, r.created_at
     FROM recent r CROSS JOIN new CROSS JOIN LATERAL (
-        SELECT (lamplighter.similarity(r.title_trigrams, new.title)
-                + lamplighter.similarity(r.body_trigrams, new.body)) / 2 AS alike) AS a
+        SELECT lamplighter.similarity(r.title_trigrams, new.title) AS title_alike,
+            EXISTS (SELECT FROM jsonb_array_elements(r.evidence) AS e
+                    WHERE e ->> 'ref' = ANY (:refs ::text[])) AS shares) AS a
     WHERE (r.kind = :kind AND r.evidence_key = :evidence_key)
-        OR alike >= CASE WHEN EXISTS (
-                SELECT FROM jsonb_array_elements(r.evidence) AS e
-                WHERE e ->> 'ref' = ANY (:refs ::text[]))
-            THEN :same_matter ::float8 ELSE :same_words ::float8 END
+        -- Long texts are compared only where short ones leave it open.
+        OR CASE
+            WHEN shares THEN (title_alike + lamplighter.similarity(r.body_trigrams, new.body)) / 2
+                >= :same_matter ::float8
+            WHEN title_alike >= 2 * :same_words ::float8 - 1
+            THEN (title_alike + lamplighter.similarity(r.body_trigrams, new.body)) / 2
+                >= :same_words ::float8
+            ELSE false END
     UNION ALL
     SELECT r.agent, r.title, r.status, r.created_at
     FROM lamplighter.suggestions r CROSS JOIN new CROSS JOIN LATERAL (
