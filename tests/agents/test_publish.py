@@ -361,7 +361,7 @@ async def running(press: Press, run: UUID) -> None:
     await press.bench.product.pool.execute(
         "INSERT INTO lamplighter.runs (id, job, job_type, trigger, status, scheduled_for,"
         " overlap_key, params, created_at, attempt, max_attempts) VALUES"
-        " ($1, 'p', 'p', 'admin', 'running', $2, $1::text, '{}', $2, 1, 3)",
+        " ($1, 'p', 'p', 'admin', 'running', $2, $1::uuid::text, '{}', $2, 1, 3)",
         *(run, NOW),
     )
 
