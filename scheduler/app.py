@@ -15,7 +15,9 @@ from time import monotonic
 import asyncpg
 import structlog
 
+import agents as agents_package
 import jobs as jobs_package
+from agents.kit.registry import find_agents
 from scheduler.db.activity import ActivityStore
 from scheduler.db.catalog import Catalog
 from scheduler.db.conditions import ConditionStore
@@ -150,6 +152,7 @@ class App:
         self._daemon = Daemon(
             settings=self._settings,
             jobs=self._jobs,
+            agents=find_agents(agents_package),
             runner=self._runner,
             entries=entries,
             activity=ActivityStore(pools),

@@ -19,6 +19,10 @@ class NotFoundError(PermanentError):
     """What the run was asked to work on is not there; a route answers 404."""
 
 
+class ConflictError(PermanentError):
+    """What the run was asked to act on is not in a state that allows it; a route answers 409."""
+
+
 class BusyError(PermanentError):
     """Another run is working on the same thing; a route answers 409."""
 

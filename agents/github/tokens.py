@@ -1,4 +1,6 @@
-"""With which token is a project's repository read: its own, the environment's, or the App's."""
+"""With which token is a project's repository read or written: its own, the environment's, or the
+App's.
+"""
 
 from __future__ import annotations
 
@@ -147,6 +149,17 @@ class Tokens:
                 number, InstallationToken(self.client, self._proof, number)
             )
         return token, number
+
+    async def for_writing(
+        self, own: str | None, *, use_global: bool, full_name: str, installation: int | None
+    ) -> Credential:
+        """`GITHUB_WRITE_TOKEN`, else what reads the project. Raises `TokenError`."""
+        if self.github.write_token is not None:
+            return FixedToken(self.github.write_token)
+        credential, _ = await self.of(
+            own, use_global=use_global, full_name=full_name, installation=installation
+        )
+        return credential
 
     async def _opening_key(self) -> bytes:
         if self.github.encryption_key is None:

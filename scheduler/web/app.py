@@ -15,7 +15,16 @@ from scheduler.web.keys import DAEMON, PEERS, Daemon
 from scheduler.web.openapi import openapi
 from scheduler.web.peers import Peers
 from scheduler.web.route import Route
-from scheduler.web.routes import activity, health, jobs, runs, schedule, workers
+from scheduler.web.routes import (
+    activity,
+    agents,
+    health,
+    jobs,
+    runs,
+    schedule,
+    suggestions,
+    workers,
+)
 from scheduler.web.routes.public import routes_of
 from scheduler.web.server import FRONT
 
@@ -29,6 +38,8 @@ ROUTES: tuple[Route, ...] = (
     *workers.ROUTES,
     *jobs.ROUTES,
     *runs.ROUTES,
+    *suggestions.ROUTES,
+    *agents.ROUTES,
     *activity.ROUTES,
     *schedule.ROUTES,
     Route("GET", "/openapi.json", Access.OPEN, document, "This document", {200: "OpenApi"}),

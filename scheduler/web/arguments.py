@@ -100,9 +100,14 @@ def params_of(
     try:
         return Asked(change_params(base, given, asking), own_names(type(base), given))
     except ParamsError as error:
-        raise _refusal(
-            (".".join(map(str, problem.path)), problem.message) for problem in error.problems
-        ) from error
+        raise refusal_of_params(error) from error
+
+
+def refusal_of_params(error: ParamsError) -> Refusal:
+    """The 422 for parameters, or settings, that cannot be."""
+    return _refusal(
+        (".".join(map(str, problem.path)), problem.message) for problem in error.problems
+    )
 
 
 def refusal_of(error: ValidationError, model: type[BaseModel]) -> Refusal:

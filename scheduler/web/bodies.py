@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, TypeVar
+from uuid import UUID
 
 from aiohttp import web
 from pydantic import (
@@ -53,6 +54,27 @@ class PauseBody(ReasonBody):
         if moment is None or moment.tzinfo is None:
             raise ValueError(TIME)
         return moment
+
+
+class ApproveBody(ReasonBody):
+    shown_hash: Annotated[str, Field(max_length=100)] | None = Field(None, alias="shownHash")
+    """The `shownHash` of what the approver saw: another one by now is a 409."""
+
+
+class EditBody(ApproveBody):
+    title: Annotated[str, Field(max_length=1_000)] | None = None
+    """Instead of the one that is there."""
+    body: Annotated[str, Field(max_length=50_000)] | None = None
+    """Markdown, instead of what is there."""
+
+
+class RejectManyBody(ReasonBody):
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=200)]
+
+
+class SwitchBody(ReasonBody):
+    enabled: bool
+    """False stops all publishing without approval; true ends that."""
 
 
 async def body_asked(request: web.Request, model: type[Body]) -> Body:

@@ -65,6 +65,22 @@ class ReloadView(Protocol):
     def errors(self) -> Sequence[ProblemView]: ...
 
 
+class KindView(Protocol):
+    """One kind of what an agent suggests."""
+
+    @property
+    def title(self) -> str: ...
+
+
+class AgentView(Protocol):
+    """An agent, as its file declares it."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def kinds(self) -> Mapping[str, KindView]: ...
+
+
 @dataclass(frozen=True)
 class Daemon:
     """The parts of one daemon, as the composition root made them."""
@@ -72,6 +88,8 @@ class Daemon:
     settings: Settings
     jobs: Mapping[str, JobType]
     """Every job that exists, in the schedule or not."""
+    agents: Mapping[str, AgentView]
+    """Every agent that exists, by slug."""
     runner: Runner
     entries: EntryStore
     activity: ActivityStore
@@ -81,7 +99,7 @@ class Daemon:
     endpoints: Sequence[Endpoint]
     """The public addresses that modules of jobs declare."""
     desk: Callable[[], Awaitable[Desk]]
-    """What such an address may touch, for one call."""
+    """What such an address, or a handler, may touch in the product's database, for one call."""
     now: Callable[[], datetime]
     version: str
 

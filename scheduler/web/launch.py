@@ -121,7 +121,7 @@ def _answer(run: Run, location: str) -> web.Response:
             raise Refusal(503, f"{run.job}: {_error(run)}", run_id=run.id)
         case Status.FAILED if run.error_type == "NotFoundError":
             raise Refusal(404, _error(run), run_id=run.id)
-        case Status.FAILED if run.error_type == "BusyError":
+        case Status.FAILED if run.error_type in {"BusyError", "ConflictError"}:
             raise Refusal(409, _error(run), run_id=run.id)
         case Status.FAILED | Status.ABANDONED | Status.MISSED:
             raise Refusal(500, f"{run.job} failed: {_error(run)}", run_id=run.id)

@@ -64,6 +64,15 @@ def page_asked(request: web.Request, filters: Mapping[str, Sequence[str] | None]
     return Page(limit or DEFAULT_LIMIT, before, query)
 
 
+def days_asked(request: web.Request, *, default: int, most: int = 3650) -> int:
+    """`?days=`: how far back."""
+    query = read_query(request)
+    days = _number(query, "days", f"a whole number from 1 to {most}", most)
+    if query:
+        refuse_unknown(query, "days")
+    return days or default
+
+
 def _number(query: dict[str, str], name: str, allowed: str, most: int) -> int | None:
     text = query.pop(name, None)
     if text is None:

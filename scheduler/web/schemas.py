@@ -20,7 +20,8 @@ ERRORS: Mapping[Access, tuple[int, ...]] = {
 }
 PARAMETERS = {
     "name": "An entry of the schedule, or a job; it may hold slashes, plain or as %2F.",
-    "id": "The run's id.",
+    "id": "The id of the run, suggestion or project.",
+    "slug": "The agent, called as its file is: `developer`.",
 }
 
 TEXT = {"type": "string"}
@@ -30,6 +31,9 @@ TIME_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
 INTEGER = {"type": "integer"}
 INTEGER_OR_NULL = {"type": ["integer", "null"]}
 ID = {"type": "string", "format": "uuid"}
+BOOLEAN = {"type": "boolean"}
+NUMBER = {"type": "number"}
+NUMBER_OR_NULL = {"type": ["number", "null"]}
 TEXTS = {"type": "array", "items": TEXT}
 ANY_OBJECT = {"type": "object"}
 FAILURE: Any = {
@@ -90,6 +94,64 @@ RELOAD: Mapping[str, Any] = {
     "added": TEXTS,
     "removed": TEXTS,
     "errors": {"type": "array", "items": _ref("Problem")},
+}
+
+SUGGESTION: Mapping[str, Any] = {
+    "id": ID,
+    "project": ID,
+    "agent": TEXT,
+    "kind": TEXT,
+    "status": {
+        "type": "string",
+        "enum": ["pending", "approved", "rejected", "expired", "published", "publish_failed"],
+    },
+    "title": TEXT,
+    "body": TEXT,
+    "evidence": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "ref": TEXT,
+                "version": TEXT,
+                "title": TEXT,
+                "url": TEXT_OR_NULL,
+                "author": TEXT_OR_NULL,
+                "association": TEXT_OR_NULL,
+            },
+        },
+    },
+    "scores": ANY_OBJECT,
+    "confidence": NUMBER,
+    "action": {
+        "type": "object",
+        "description": "What publishing does; title and body are the suggestion's own.",
+        "properties": {
+            "type": {
+                "type": "string",
+                "enum": ["review", "comment", "issue", "draft_release", "todo"],
+            },
+            "repository": TEXT,
+            "number": INTEGER,
+            "tag": TEXT,
+            "pull": INTEGER,
+            "issue": INTEGER,
+        },
+        "required": ["type", "repository"],
+    },
+    "shownHash": TEXT,
+    "createdAt": TIME,
+    "expiresAt": TIME,
+    "approvedAt": TIME_OR_NULL,
+    "decidedAt": TIME_OR_NULL,
+    "decidedBy": TEXT_OR_NULL,
+    "decidedFrom": TEXT_OR_NULL,
+    "decisionReason": TEXT_OR_NULL,
+    "publishing": BOOLEAN,
+    "publishedAt": TIME_OR_NULL,
+    "publishedUrl": TEXT_OR_NULL,
+    "publishError": TEXT_OR_NULL,
+    "isSample": BOOLEAN,
 }
 
 SCHEMAS: Mapping[str, Any] = {
@@ -195,6 +257,77 @@ SCHEMAS: Mapping[str, Any] = {
         detail=ANY_OBJECT,
     ),
     "Activities": _list("A page of changes", "Activity"),
+    "Suggestion": _object("The suggestion as it is now", **SUGGESTION),
+    "SingleSuggestion": _object(
+        "The suggestion and its history",
+        **SUGGESTION,
+        events={"type": "array", "items": _ref("SuggestionEvent")},
+    ),
+    "SuggestionEvent": _object(
+        "Something that happened to a suggestion",
+        at=TIME,
+        action=TEXT,
+        by=TEXT,
+        source=TEXT_OR_NULL,
+        reason=TEXT_OR_NULL,
+        detail={"type": ["object", "null"]},
+    ),
+    "Suggestions": _list("A page of suggestions", "Suggestion"),
+    "Rejected": _object(
+        "Which were rejected, and why the others were not",
+        rejected={"type": "array", "items": ID},
+        refused={"type": "array", "items": _object("", id=ID, error=TEXT)},
+    ),
+    "Agent": _object(
+        "An agent, with what came of it",
+        agent=TEXT,
+        task=TEXT_OR_NULL,
+        kinds={"type": "object", "additionalProperties": TEXT},
+        looks=INTEGER,
+        skipped=INTEGER,
+        silent=INTEGER,
+        failed=INTEGER,
+        suggested=INTEGER,
+        pending=INTEGER,
+        accepted=INTEGER,
+        rejected=INTEGER,
+        ignored=INTEGER,
+        automatic=INTEGER,
+        published=INTEGER,
+        acceptanceRate=NUMBER_OR_NULL,
+        calls=INTEGER,
+        tokensIn=INTEGER,
+        tokensOut=INTEGER,
+        costUsd=NUMBER,
+        costPerAcceptedUsd=NUMBER_OR_NULL,
+    ),
+    "Agents": _object(
+        "The agents",
+        items={"type": "array", "items": _ref("Agent")},
+        next=TEXT_OR_NULL,
+        days=INTEGER,
+        autoPublish=_ref("AutoPublish"),
+    ),
+    "AutoPublish": _object(
+        "Whether anything is published without approval",
+        enabled=BOOLEAN,
+        inScheduleFile=BOOLEAN,
+        off={
+            "type": ["object", "null"],
+            "properties": {"since": TIME, "by": TEXT, "reason": TEXT_OR_NULL},
+        },
+    ),
+    "AgentOfProject": _object(
+        "How the agent works on the project; `schema` has the bounds of each setting",
+        project=ID,
+        agent=TEXT,
+        settings=ANY_OBJECT,
+        defaults=ANY_OBJECT,
+        overridden=TEXTS,
+        updatedAt=TIME_OR_NULL,
+        updatedBy=TEXT_OR_NULL,
+        schema=ANY_OBJECT,
+    ),
     "Problem": _object(
         "A mistake in the schedule file", line=INTEGER_OR_NULL, key=TEXT, message=TEXT
     ),

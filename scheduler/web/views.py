@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
+from agents.approvals import Event, Suggestion
 from scheduler.db.activity import Activity
 from scheduler.db.runs import Attempt, LogLine, Run
 from scheduler.entry import Entry
@@ -75,6 +76,46 @@ def activity_view(activity: Activity) -> dict[str, Any]:
         "target": activity.target,
         "reason": activity.reason,
         "detail": activity.detail,
+    }
+
+
+def suggestion_view(one: Suggestion) -> dict[str, Any]:
+    return {
+        "id": str(one.id),
+        "project": str(one.project_id),
+        "agent": one.agent,
+        "kind": one.kind,
+        "status": one.status,
+        "title": one.title,
+        "body": one.body,
+        "evidence": [dict(item) for item in one.evidence],
+        "scores": dict(one.scores),
+        "confidence": one.confidence,
+        "action": dict(one.action),
+        "shownHash": one.shown_hash,
+        "createdAt": _time(one.created_at),
+        "expiresAt": _time(one.expires_at),
+        "approvedAt": _time(one.approved_at),
+        "decidedAt": _time(one.decided_at),
+        "decidedBy": one.decided_by,
+        "decidedFrom": one.decided_from,
+        "decisionReason": one.decision_reason,
+        "publishing": one.in_flight,
+        "publishedAt": _time(one.published_at),
+        "publishedUrl": one.published_url,
+        "publishError": one.publish_error,
+        "isSample": one.is_sample,
+    }
+
+
+def suggestion_event_view(event: Event) -> dict[str, Any]:
+    return {
+        "at": _time(event.at),
+        "action": event.action,
+        "by": event.by,
+        "source": event.source,
+        "reason": event.reason,
+        "detail": event.detail,
     }
 
 

@@ -24,6 +24,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from tests.support.github_repository import Repository
+from tests.support.github_writing import Writes
 
 EXAMPLES: Mapping[str, Any] = json.loads(
     (Path(__file__).parent.parent / "fixtures" / "github" / "examples.json").read_text("utf-8")
@@ -73,6 +74,7 @@ class GitHubDouble:
     token_life: timedelta = timedelta(hours=1)
     asked: list[Asked] = field(default_factory=list)
     written: list[Any] = field(default_factory=list)
+    writes: Writes = field(default_factory=Writes)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     url: str = ""
 
@@ -119,6 +121,8 @@ class GitHubDouble:
                 response.status,
             )
         )
+        if request.method == "POST" and self.writes.cut() and request.transport is not None:
+            request.transport.abort()
         return response
 
     async def _answer(self, request: web.Request, token: str) -> web.StreamResponse:
@@ -209,6 +213,11 @@ class GitHubDouble:
         self, repository: Repository, rest: str, request: web.Request
     ) -> tuple[int, Any, dict[str, str]]:
         query = request.query
+        written = self.writes.answer(
+            repository, rest, request, self.written[-1] if self.written else None
+        )
+        if written is not None:
+            return written
         if rest == "":
             return 200, repository.itself(), {}
         if found := re.fullmatch(r"/issues/(\d+)", rest):

@@ -22,6 +22,7 @@ from scheduler.db.pools import Pools
 from scheduler.endpoint import Desk, Endpoint
 from scheduler.entry import Entry, Schedule
 from scheduler.job import Done, Job, JobContext, Outcome, Params
+from scheduler.policy import AgentPolicy
 from scheduler.running.registry import JobType
 from scheduler.services import Services
 from scheduler.settings import Settings
@@ -31,6 +32,7 @@ from scheduler.watching.health import Conditions, Health
 from scheduler.web.app import make_app
 from scheduler.web.keys import Daemon
 from scheduler.web.server import Limits, serving
+from tests.support.agents import AGENTS
 from tests.support.machine import Machine, ManualTime, NoParams
 
 CRON = "the-secret-of-the-crontab"
@@ -165,6 +167,7 @@ async def open_site(
     claims: bool = True,
     endpoints: Sequence[Endpoint] = (),
     public_call: float = 5,
+    policy: AgentPolicy | None = None,
     **values: Any,
 ) -> AsyncIterator[Site]:
     """`works` are jobs by name, declared or only their function; `count` is always there."""
@@ -173,7 +176,9 @@ async def open_site(
         declared = work if isinstance(work, Job) else Job(run=work, params=NoParams)
         jobs[name] = JobType(name, f"The job {name}.", declared)
     chosen = entries if entries is not None else [scheduled(name, jobs) for name in jobs]
-    schedule = Schedule({entry.name: entry for entry in chosen}, max_concurrent_runs)
+    schedule = Schedule(
+        {entry.name: entry for entry in chosen}, max_concurrent_runs, agents=policy or AgentPolicy()
+    )
     time = now or ManualTime()
     pools = await Pools.open(lambda: dsn, job_connections=max_concurrent_runs)
     machine = Machine(pools, jobs, schedule, time, "one")
@@ -192,6 +197,7 @@ async def open_site(
     daemon = Daemon(
         settings=settings(**{**secrets, **values}),
         jobs=jobs,
+        agents=AGENTS,
         runner=machine.runner,
         entries=machine.entries,
         activity=ActivityStore(pools),

@@ -13,6 +13,7 @@ from scheduler.entry import Retry
 from scheduler.job import JobContext, Outcome
 from scheduler.web.app import ROUTES, make_app
 from scheduler.web.auth import Access
+from tests.support.agents import bench_on
 from tests.support.machine import NoParams, Stage
 from tests.web.site import ADMIN, CRON, CountParams, OpenSite, Site, scheduled
 
@@ -81,7 +82,7 @@ def test_every_route_says_who_may_call_it() -> None:
         assert (route.access is Access.CRON) == route.path.startswith("/api/v1/workers/")
 
 
-async def test_what_is_answered_fits_what_is_documented(site: OpenSite) -> None:
+async def test_what_is_answered_fits_what_is_documented(site: OpenSite, database: str) -> None:
     async def fail(_ctx: JobContext, _params: NoParams) -> Outcome:
         raise ValueError("no")
 
@@ -90,6 +91,8 @@ async def test_what_is_answered_fits_what_is_documented(site: OpenSite) -> None:
     document = (await one.call("/openapi.json", secret=None)).body
     run_id = (await one.work("count")).body["runId"]
     await one.admin("/api/v1/jobs/count/pause", "POST", json={"reason": "why"})
+    async with bench_on(database) as bench:
+        suggestion = await bench.one()
 
     calls: list[tuple[str, str, dict[str, Any]]] = [
         ("get", "/livez", {}),
@@ -111,14 +114,30 @@ async def test_what_is_answered_fits_what_is_documented(site: OpenSite) -> None:
         ("get", "/api/v1/runs/{id}", {}),
         ("post", "/api/v1/runs/{id}/cancel", {}),
         ("get", "/api/v1/activity", {}),
+        ("get", "/api/v1/suggestions", {}),
+        ("get", "/api/v1/suggestions/{id}", {}),
+        ("post", "/api/v1/suggestions/{id}/edit", {"json": {"title": "Say it shorter"}}),
+        ("post", "/api/v1/suggestions/{id}/approve", {}),
+        ("post", "/api/v1/suggestions/{id}/approve", {}),
+        ("post", "/api/v1/suggestions/{id}/publish", {}),
+        ("post", "/api/v1/suggestions/{id}/reject", {"json": {"reason": "why"}}),
+        ("get", "/api/v1/suggestions/{id}", {}),
+        ("post", "/api/v1/suggestions/reject", {"json": {"ids": [str(suggestion)]}}),
+        ("get", "/api/v1/agents", {"query": "?days=7"}),
+        ("post", "/api/v1/agents/auto-publish", {"json": {"enabled": False}}),
+        ("put", "/api/v1/projects/{id}/agents/{slug}", {"json": {"maxPerRun": 2}}),
+        ("get", "/api/v1/projects/{id}/agents/{slug}", {}),
         ("post", "/api/v1/schedule/reload", {}),
         ("get", "/openapi.json", {}),
     ]
+    ids = {"/api/v1/suggestions": suggestion, "/api/v1/projects": bench.project}
     assert {path for _, path, _ in calls} >= {
         path for path in document["paths"] if "deep/er" not in path
     }
     for method, path, options in calls:
-        url = path.replace("{id}", run_id).replace("{name}", "count") + options.pop("query", "")
+        own = next((one for prefix, one in ids.items() if path.startswith(prefix)), run_id)
+        names = {"id": own, "name": "count", "slug": "tester"}
+        url = path.format_map(names) + options.pop("query", "")
         secret = CRON if url.startswith("/api/v1/workers/") else ADMIN
         answer = await one.call(url, method.upper(), secret=secret, **options)
         responses = document["paths"][path][method]["responses"]

@@ -83,6 +83,7 @@ CREATE TABLE lamplighter.model_spending (
 
 CREATE TABLE lamplighter.suggestions (
     id uuid PRIMARY KEY,
+    seq bigint GENERATED ALWAYS AS IDENTITY UNIQUE,       -- in the order in which they came to be
     project_id uuid NOT NULL,
     agent text NOT NULL,
     kind text NOT NULL,
@@ -113,16 +114,31 @@ CREATE TABLE lamplighter.suggestions (
     publish_error text,
     is_sample boolean NOT NULL DEFAULT false
 );
-CREATE INDEX suggestions_project ON lamplighter.suggestions (project_id, agent, created_at);
-CREATE INDEX suggestions_status ON lamplighter.suggestions (status, created_at DESC, id DESC);
-CREATE INDEX suggestions_time ON lamplighter.suggestions (created_at DESC, id DESC);
+-- Lists, newest first.
+CREATE INDEX suggestions_project ON lamplighter.suggestions (project_id, seq);
+CREATE INDEX suggestions_agent ON lamplighter.suggestions (agent, seq);
+CREATE INDEX suggestions_status ON lamplighter.suggestions (status, seq);
+CREATE INDEX suggestions_time ON lamplighter.suggestions (created_at);
+-- The same again: what is recent or open, and what was rejected on the same evidence, however old.
+CREATE INDEX suggestions_recent ON lamplighter.suggestions (project_id, created_at);
+CREATE INDEX suggestions_open ON lamplighter.suggestions (project_id)
+    WHERE status IN ('pending', 'approved', 'publish_failed');
+CREATE INDEX suggestions_rejected ON lamplighter.suggestions USING gin (evidence jsonb_path_ops)
+    WHERE status = 'rejected';
+CREATE INDEX suggestions_unit ON lamplighter.suggestions (unit_id);
+-- What time makes of them.
+CREATE INDEX suggestions_pending ON lamplighter.suggestions (expires_at) WHERE status = 'pending';
+CREATE INDEX suggestions_approved ON lamplighter.suggestions (approved_at)
+    WHERE approved_hash IS NOT NULL;
 
 -- What happened to each, in order.
 CREATE TABLE lamplighter.suggestion_events (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     suggestion_id uuid NOT NULL REFERENCES lamplighter.suggestions ON DELETE CASCADE,
     at timestamptz NOT NULL,
-    action text NOT NULL,                                 -- created, edited, approved, rejected, ...
+    action text NOT NULL CHECK (action IN (
+        'created', 'held', 'edited', 'approved', 'rejected', 'expired', 'lapsed', 'publishing',
+        'published', 'publish_failed', 'returned')),
     by text NOT NULL,                                     -- admin, cli, the agent's slug, lamplighter
     source text,                                          -- the address
     reason text,
@@ -135,7 +151,7 @@ CREATE INDEX suggestion_events_of ON lamplighter.suggestion_events (suggestion_i
 -- can be looked up instead of being sent again.
 CREATE TABLE lamplighter.publications (
     suggestion_id uuid PRIMARY KEY REFERENCES lamplighter.suggestions ON DELETE CASCADE,
-    marker uuid NOT NULL UNIQUE,
+    marker uuid NOT NULL UNIQUE,                          -- stays the same, however often it is tried
     begun_at timestamptz NOT NULL,
     sent_at timestamptz,                                  -- just before the request left; it may be there
     done_at timestamptz,
@@ -143,6 +159,7 @@ CREATE TABLE lamplighter.publications (
     by_itself boolean NOT NULL                            -- auto_publish: counts against the daily cap
 );
 CREATE INDEX publications_open ON lamplighter.publications (begun_at) WHERE done_at IS NULL;
+CREATE INDEX publications_by_itself ON lamplighter.publications (begun_at) WHERE by_itself;
 
 -- What is switched off by hand, at once and for all processes.
 CREATE TABLE lamplighter.agent_switches (

@@ -232,3 +232,31 @@ BEGIN
     END IF;
 END
 $$;
+
+-- How alike are two texts? As the extension pg_trgm has it, which belongs to the database's owner to
+-- install or not.
+
+-- The trigrams of words in lower case that are apart by one space each; they are set between two
+-- spaces and one, so that beginnings count more than ends.
+CREATE OR REPLACE FUNCTION lamplighter.trigrams(words text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(array_agg(DISTINCT substr(padded, n, 3)), '{}')
+    FROM (SELECT '  ' || word || ' ' AS padded
+          FROM unnest(string_to_array(words, ' ')) AS word WHERE word <> '') AS w
+    CROSS JOIN LATERAL generate_series(1, length(padded) - 2) AS n
+$$;
+
+-- The share of trigrams that both have, from 0 to 1. Each array has each trigram once.
+CREATE OR REPLACE FUNCTION lamplighter.similarity(one text[], other text[]) RETURNS float8
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN shared = 0 THEN 0
+        ELSE shared::float8 / (cardinality(one) + cardinality(other) - shared) END
+    FROM (SELECT count(*) AS shared FROM unnest(one) AS a (t) JOIN unnest(other) AS b (t) USING (t)
+         ) AS both_have
+$$;
+
+-- What somebody was shown who approves: another title, text or action is another hash.
+CREATE OR REPLACE FUNCTION lamplighter.shown_hash(title text, body text, action jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT encode(sha256(convert_to(jsonb_build_array(title, body, action)::text, 'UTF8')), 'hex')
+$$;

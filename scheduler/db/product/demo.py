@@ -47,7 +47,8 @@ STEPS = (
     "analytics_daily",
     "remember_rollups",
 )
-# The same for one project's repository, in the schema `lamplighter`: only where that is laid.
+# The same for one project's repository, and what agents suggest about it, in the schema
+# `lamplighter`: only where that is laid.
 GITHUB_STEPS = (
     "github_repositories",
     "github_people",
@@ -64,6 +65,9 @@ GITHUB_STEPS = (
     "github_labels",
     "github_files",
     "github_finish",
+    "suggestion_evidence",
+    "suggestions",
+    "drop_suggestion_functions",
     "drop_github_functions",
 )
 

@@ -1,4 +1,4 @@
-"""A product with projects, and a GitHub of its own."""
+"""A GitHub without a product."""
 
 from __future__ import annotations
 
@@ -7,17 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.support.github import GitHubDouble, github_double
-from tests.support.github_shop import Shop, shop_on
-from tests.support.jobs import product
 
 
 @pytest.fixture
 async def github() -> AsyncIterator[GitHubDouble]:
     async with github_double() as double:
         yield double
-
-
-@pytest.fixture
-async def shop(database: str) -> AsyncIterator[Shop]:
-    async with product(database) as made, shop_on(made) as one:
-        yield one
