@@ -24,13 +24,14 @@ KEPT = 200
 
 
 async def analyse_project(
-    ctx: JobContext, project: UUID, hours: int, stale_days: int = STALE_DAYS
+    ctx: JobContext, project: UUID, hours: int, stale_days: int = STALE_DAYS, *, keep: bool = True
 ) -> dict[str, JsonValue]:
     """The last `hours` that are known of, beside as many before; `cached` says it was there.
 
     The period ends at the run's `scheduled_for`, but not after the last sync: of what happened
     since then nothing is known, and silence would be read into it. Rows that the sync writes
-    meanwhile may be read or not; then the next analysis has another hash.
+    meanwhile may be read or not; then the next analysis has another hash. Without `keep` nothing is
+    written.
 
     Raises `NotFoundError` where the project's repository was never read to the end.
     """
@@ -44,10 +45,16 @@ async def analyse_project(
         reading = Reading(ctx.timezone, timedelta(days=stale_days))
         # Rows may be many, and health is asked meanwhile: neither step holds up the loop.
         data_hash = await asyncio.to_thread(fingerprint, history, period, reading)
-        known = await sql.known(connection, project=project, data_hash=data_hash, now=ctx.now())
+        known = (
+            await sql.known(connection, project=project, data_hash=data_hash, now=ctx.now())
+            if keep
+            else None
+        )
     if known is not None:
         return {**about(repository), **known, "cached": True}
     data = await asyncio.to_thread(analyse, history, period, reading)
+    if not keep:
+        return {**about(repository), **data, "cached": False}
     async with ctx.db.transaction() as connection:
         await sql.keep(
             connection,

@@ -25,6 +25,12 @@ sql = load_sql(__file__)
 
 T = TypeVar("T")
 
+PROJECT_COLUMNS = (
+    *("id", "status", "github_repo", "github_sync_enabled", "github_pat_encrypted"),
+    *("use_global_pat", "github_sync_issues", "github_sync_prs"),
+)
+"""Of the product's `projects`, without which nothing can be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Project:

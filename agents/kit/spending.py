@@ -65,8 +65,8 @@ def most_tokens(text: str) -> int:
 
     Outside of ASCII a byte may be one.
     """
-    outside = sum(len(character.encode()) for character in text if not character.isascii())
-    plain = sum(character.isascii() for character in text)
+    plain = len(text.encode("ascii", "ignore"))
+    outside = len(text.encode("utf-8", "surrogatepass")) - plain
     return (plain + 1) // 2 + outside
 
 

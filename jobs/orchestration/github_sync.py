@@ -18,7 +18,7 @@ from pydantic import Field, JsonValue
 from agents.github.errors import GitHubError
 from agents.github.names import shown
 from agents.github.session import Session, github_session
-from agents.github.store import Bounds, Project, forget_project
+from agents.github.store import PROJECT_COLUMNS, Bounds, Project, forget_project
 from agents.github.sync import sync_project
 from agents.github.terms import Pace
 from scheduler.errors import NotFoundError, PermanentError
@@ -171,11 +171,6 @@ def _one_for(params: GitHubSync) -> str:
 job = Job(
     run=run,
     params=GitHubSync,
-    needs={
-        "projects": (
-            *("id", "status", "github_repo", "github_sync_enabled", "github_pat_encrypted"),
-            *("use_global_pat", "github_sync_issues", "github_sync_prs"),
-        )
-    },
+    needs={"projects": PROJECT_COLUMNS},
     one_for=_one_for,
 )

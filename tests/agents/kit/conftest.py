@@ -1,4 +1,4 @@
-"""A run that may ask a made model, on a fresh database."""
+"""A product whose projects agents look at, and a run that may ask a made model."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from agents.kit.llm import Look, Pace
 from scheduler.job import JobContext
 from scheduler.policy import AgentCaps, AgentPolicy, Price
 from scheduler.services import Model, Services
+from tests.support.agent_shop import AgentShop
 from tests.support.jobs import NOW, Log, Product, product
 from tests.support.openai_server import ModelDouble, model_double
 
@@ -68,3 +69,10 @@ FAST = Pace(backoff=0.001)
 async def desk(database: str) -> AsyncIterator[Desk]:
     async with product(database) as shop, model_double() as double:
         yield Desk(double, shop, Log(), uuid4())
+
+
+@pytest.fixture
+async def agent_shop(database: str) -> AsyncIterator[AgentShop]:
+    """Without a model."""
+    async with product(database) as made:
+        yield AgentShop(made)

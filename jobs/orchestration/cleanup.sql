@@ -1,0 +1,72 @@
+-- Each deletes a batch, oldest first, and says how many went.
+
+-- name: executions$
+WITH gone AS (
+    DELETE FROM lamplighter.agent_executions e
+    USING (SELECT e.unit_id, e.agent
+           FROM lamplighter.agent_executions e JOIN lamplighter.agent_units u ON u.id = e.unit_id
+           WHERE u.started_at < :before AND u.status <> 'running'
+           ORDER BY u.started_at LIMIT :size) AS old
+    WHERE e.unit_id = old.unit_id AND e.agent = old.agent
+    RETURNING 1
+)
+SELECT count(*) FROM gone;
+
+-- name: units$
+WITH gone AS (
+    DELETE FROM lamplighter.agent_units
+    WHERE id IN (SELECT id FROM lamplighter.agent_units
+                 WHERE started_at < :before AND status <> 'running'
+                 ORDER BY started_at LIMIT :size)
+    RETURNING 1
+)
+SELECT count(*) FROM gone;
+
+-- name: analyses$
+-- The latest of each project stays: it is what the pages show.
+WITH gone AS (
+    DELETE FROM lamplighter.github_analyses a
+    USING (SELECT o.project_id, o.data_hash
+           FROM lamplighter.github_analyses o
+           WHERE o.analysed_at < :before AND EXISTS (
+                SELECT FROM lamplighter.github_analyses newer
+                WHERE newer.project_id = o.project_id
+                    AND (newer.analysed_at, newer.data_hash) > (o.analysed_at, o.data_hash))
+           LIMIT :size) AS old
+    WHERE a.project_id = old.project_id AND a.data_hash = old.data_hash
+    RETURNING 1
+)
+SELECT count(*) FROM gone;
+
+-- name: expired$
+-- Nobody wanted to decide on them. Rejected ones stay: they are what must not come again; so do
+-- published ones.
+WITH gone AS (
+    DELETE FROM lamplighter.suggestions
+    WHERE id IN (SELECT id FROM lamplighter.suggestions
+                 WHERE status = 'expired' AND expires_at < :before
+                 ORDER BY expires_at LIMIT :size)
+    RETURNING 1
+)
+SELECT count(*) FROM gone;
+
+-- name: settings_of_nobody!
+DELETE FROM lamplighter.agent_settings s
+WHERE NOT EXISTS (SELECT FROM projects p WHERE p.id = s.project_id);
+
+-- name: looks_of_nobody!
+DELETE FROM lamplighter.agent_looks l
+WHERE NOT EXISTS (SELECT FROM projects p WHERE p.id = l.project_id);
+
+-- name: read_by_nobody$
+WITH gone AS (
+    DELETE FROM lamplighter.agent_read
+    WHERE (project_id, agent, ref) IN (
+        SELECT r.project_id, r.agent, r.ref FROM lamplighter.agent_read r
+        WHERE NOT EXISTS (SELECT FROM projects p WHERE p.id = r.project_id) LIMIT :size)
+    RETURNING 1
+)
+SELECT count(*) FROM gone;
+
+-- name: spending!
+DELETE FROM lamplighter.model_spending WHERE day < :day;
