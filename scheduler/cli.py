@@ -7,6 +7,7 @@ import sys
 import click
 
 from scheduler.commands import (
+    agents,
     database,
     definitions,
     enroll,
@@ -51,5 +52,6 @@ for command in (
     *suppression.COMMANDS,
     *enroll.COMMANDS,
     *github.COMMANDS,
+    *agents.COMMANDS,
 ):
     main.add_command(command)

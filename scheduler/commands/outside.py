@@ -1,13 +1,15 @@
-"""A job's context for a command that asks the job something outside any run."""
+"""A job's context for a command that asks something outside any run."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from time import monotonic
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -16,8 +18,9 @@ from scheduler.db.catalog import Catalog, missing
 from scheduler.db.database import Database
 from scheduler.db.fenced import BoundedDatabase
 from scheduler.db.looking import ReadOnlyDatabase
+from scheduler.entry import Schedule
 from scheduler.errors import MissingTablesError
-from scheduler.job import Job, JobContext, JobDatabase, Params
+from scheduler.job import Connection, Job, JobContext, JobDatabase, Params
 from scheduler.now import clock_with
 from scheduler.settings import Settings
 
@@ -57,19 +60,49 @@ async def outside(
         tables = await Catalog(database.pools).tables()
         if lacking := missing(job.needs, tables):
             raise MissingTablesError(f"{name} needs what is missing: {', '.join(lacking)}")
-        ctx = JobContext(
-            run_id=uuid4(),
-            job=entry.name if entry else name,
-            attempt=1,
-            scheduled_for=now(),
-            timezone=entry.timezone if entry else schedule.timezone,
-            now=now,
-            db=db,
-            tables=tables,
-            scheduled_jobs=frozenset(),
-            log=structlog.stdlib.get_logger("lamplighter.command"),
-            progress=lambda *_: None,
-            services=settings.services,
-            policy=schedule.agents,
-        )
+        zone = entry.timezone if entry else schedule.timezone
+        ctx = _context(settings, schedule, entry.name if entry else name, zone, now, db, tables)
         yield Outside(job, ctx, entry.params if entry else job.params(), database)
+
+
+def without_database(settings: Settings) -> JobContext:
+    """What the settings and the schedule file say, for what needs no data of the product's.
+
+    Raises `ScheduleError`.
+    """
+    schedule = read_schedule_file(settings, all_jobs())
+    now = clock_with(settings.offset)
+    return _context(settings, schedule, "none", schedule.timezone, now, NoDatabase(), {})
+
+
+class NoDatabase:
+    """A `JobDatabase` for what asks for none."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Connection]:
+        raise RuntimeError("there is no database here")
+
+
+def _context(
+    settings: Settings,
+    schedule: Schedule,
+    name: str,
+    timezone: ZoneInfo,
+    now: Callable[[], datetime],
+    db: JobDatabase,
+    tables: Mapping[str, frozenset[str]],
+) -> JobContext:
+    return JobContext(
+        run_id=uuid4(),
+        job=name,
+        attempt=1,
+        scheduled_for=now(),
+        timezone=timezone,
+        now=now,
+        db=db,
+        tables=tables,
+        scheduled_jobs=frozenset(),
+        log=structlog.stdlib.get_logger("lamplighter.command"),
+        progress=lambda *_: None,
+        services=settings.services,
+        policy=schedule.agents,
+    )
