@@ -65,7 +65,8 @@ def fenced(label: str, text: str) -> str:
     name = HARMLESS_LABEL.sub("", " ".join(cleaned(label).split()))[:200]
     mark, turn = "", 0
     while not mark or mark in text or mark in name:
-        mark = hashlib.sha256(f"{turn}\n{name}\n{text}".encode()).hexdigest()[:16]
+        told = f"{turn}\n{name}\n{text}".encode("utf-8", "surrogatepass")
+        mark = hashlib.sha256(told).hexdigest()[:16]
         turn += 1
     return f"<<<{mark} {name}\n{text}\n{mark}>>>"
 

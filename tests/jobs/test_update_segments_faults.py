@@ -148,7 +148,7 @@ async def test_a_reader_who_is_being_deleted_is_waited_for(readers: Readers) -> 
         async with connection.transaction():
             await sql.delete_reader(connection, id=reader_id(4))
             running = asyncio.create_task(readers.run())
-            while not await sql.somebody_waits(connection):
+            while not await sql.somebody_waits(readers.shop.pool):
                 assert not running.done()
                 await asyncio.sleep(0.01)
         data = await running
