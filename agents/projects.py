@@ -6,6 +6,7 @@ unit, whose failure is its own.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -146,7 +147,8 @@ async def _look(
         site = await site_of(ctx, candidate)
     except NotFoundError:
         # Its repository was not read to the end yet: half of the data makes half-true suggestions.
-        return Result(skipped=len(tools.agents))
+        skips = Counter({"its repository was not fetched to the end yet": len(tools.agents)})
+        return Result(skipped=len(tools.agents), skips=skips)
     await set_phase(ctx, unit, Phase.DECIDE)
     team = Team(
         ctx,

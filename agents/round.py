@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from scheduler.job import JobContext
 
 MOST_ERRORS = 20
 """That an answer names; the others' stand with the projects."""
+MOST_REASONS = 10
 NO_MODEL = "llm not configured: set OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint of your own"
 
 
@@ -63,6 +65,14 @@ class Tally:
             "skipped": sum(team.skipped for team in teams),
             "failed": sum(team.failed for team in teams),
         }
+
+    def skips(self) -> dict[str, JsonValue]:
+        """Why agents were skipped, and how many for each reason; the most frequent ones."""
+        all_of_them: Counter[str] = Counter()
+        for one in self.visits:
+            if one.team is not None:
+                all_of_them.update(one.team.skips)
+        return dict(all_of_them.most_common(MOST_REASONS))
 
     def suggestions(self) -> int:
         return sum(one.team.suggestions for one in self.visits if one.team is not None)

@@ -6,6 +6,7 @@ run that is killed at any instant asks again only for the agent that it was kill
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -54,6 +55,8 @@ class Result:
     """By agent."""
     reasons: dict[str, str] = field(default_factory=dict)
     """Why an agent said nothing, by agent."""
+    skips: Counter[str] = field(default_factory=Counter)
+    """How many were skipped for which reason, all of them in our own words."""
 
 
 class Team:
@@ -222,6 +225,7 @@ class Team:
                 result.silent += 1
             case "skipped":
                 result.skipped += 1
+                result.skips[reason or "no reason is on record"] += 1
             case _:
                 result.failed += 1
         result.suggestions += suggestions

@@ -37,6 +37,7 @@ async def run(ctx: JobContext, params: Batch) -> Outcome:
             "errors": tally.errors,
             "jobIds": [str(one.unit) for one in tally.visits],
             "agents": tally.agents(),
+            "skippedBecause": tally.skips(),
             "suggestionsCreated": tally.suggestions(),
             "leftOut": tally.left_out(),
             "note": reported,

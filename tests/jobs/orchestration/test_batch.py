@@ -138,6 +138,7 @@ async def test_a_second_batch_costs_nothing_and_says_why(office: Office) -> None
     assert (again["projectsProcessed"], again["projectsSkipped"]) == (0, 1)
     data = await office.later(timedelta(minutes=1))
     assert data["agents"] == {"suggested": 0, "silent": 0, "skipped": 5, "failed": 0}
+    assert data["skippedBecause"] == {"not due: it looks every 24 h": 5}
     assert office.model.asked == []
     assert set((await office.endings(office.shop.now)).values()) == {
         ("skipped", "not due: it looks every 24 h")

@@ -118,11 +118,12 @@ FROM demo, (VALUES
 ) AS cohort (n, name, slug, description, cohort_type, granularity, metric);
 
 -- name: projects()!
--- Their repositories are made up, so that nothing is fetched for them unless somebody turns it on.
+-- Their repositories are made up. The history of the first is sample data too, which no sync replaces:
+-- it is on, so that the agents look at it.
 INSERT INTO projects
     (id, name, description, status, github_repo, github_sync_enabled, github_username,
      date_created, date_updated)
-SELECT pg_temp.made_id('project', n, seed), name, description, status, repo, false,
+SELECT pg_temp.made_id('project', n, seed), name, description, status, repo, n = 1,
     CASE WHEN repo IS NOT NULL THEN 'lamplighter-demo' END, today - 300 - n::int, today - n::int
 FROM demo, (VALUES
     (1, 'Lantern', 'The product itself', 'active', 'lamplighter-demo/lantern'),
