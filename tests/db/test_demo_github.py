@@ -145,3 +145,11 @@ async def test_the_same_seed_gives_the_same_rows(postgres: Postgres) -> None:
             await connection.close()
             await postgres.drop(name)
     assert sums[0] == sums[1] != sums[2]
+
+
+async def test_no_sync_is_on_for_a_repository_that_is_none(demo: Connection) -> None:
+    fetched = await demo.fetchval(
+        "SELECT count(*) FROM projects p LEFT JOIN lamplighter.github_repositories r"
+        " ON r.project_id = p.id WHERE p.github_sync_enabled AND NOT coalesce(r.is_sample, false)"
+    )
+    assert fetched == 0
