@@ -61,7 +61,10 @@ async def _many(bed: Bed) -> list[Result]:
         ) as running,
     ):
         begun = perf_counter()
-        data = (await running.get(JOB))["data"]
+        answer = await running.get(JOB)
+        if not answer["success"]:
+            raise RuntimeError(f"the batch answers {answer}")
+        data = answer["data"]
         seconds = perf_counter() - begun
         requests = len(model.asked)
         if data["errors"] or data["projectsProcessed"] != projects:

@@ -17,6 +17,8 @@ from scheduler.job import Row
 
 LEASE_LOST = "LP001"
 """The SQLSTATE that `lamplighter.hold_lease` raises."""
+AT_ONCE = 8
+"""Transactions that one run has open at a time: the others wait, and other runs find room."""
 CLIENT_GRACE = 2.0
 """Seconds past the server's own statement timeout after which the network is given up."""
 
@@ -28,6 +30,8 @@ class BoundedDatabase:
         self._pool = pool
         self._commit = commit
         self._deadline = deadline
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._inside: set[asyncio.Task[Any] | None] = set()
 
     def _left(self) -> float:
         left = self._deadline - monotonic()
@@ -37,6 +41,23 @@ class BoundedDatabase:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[BoundedConnection]:
+        """Waits where this run has many open already."""
+        task = asyncio.current_task()
+        if task in self._inside:
+            # With all of them waiting for a second one, none would ever end.
+            raise RuntimeError("a transaction was opened inside of another")
+        async with asyncio.timeout(self._left()):
+            await self._room.acquire()
+        self._inside.add(task)
+        try:
+            async with self._transaction() as connection:
+                yield connection
+        finally:
+            self._inside.discard(task)
+            self._room.release()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[BoundedConnection]:
         left = self._left()
         connection = await self._pool.acquire(timeout=left)
         clean = False
