@@ -46,6 +46,8 @@ class Ending:
     """Titles of the others, and why."""
     has_read: bool = True
     """Whether what it was shown is no longer new to it."""
+    cap: str | None = None
+    """The cap that let it ask nothing, or nothing more."""
 
 
 def first_question(agent: Agent, settings: AgentSettings, shown: Shown, about: str) -> Question:
@@ -72,7 +74,7 @@ async def look_at(
         return await _ask(model, agent, settings, shown, about, look)
     except CapReachedError as error:
         # Not its fault: what is new stays new, and is looked at when there is room again.
-        return Ending("skipped", str(error), has_read=False)
+        return Ending("skipped", str(error), has_read=False, cap=error.cap)
     except RefusedAnswerError as error:
         return Ending("silent", str(error))
     except ModelError as error:
