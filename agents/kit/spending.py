@@ -65,14 +65,20 @@ def most_tokens(text: str) -> int:
 
     Outside of ASCII a byte may be one.
     """
+    return (weight(text) + 1) // 2
+
+
+def weight(text: str) -> int:
+    """The same in halves of a token."""
     plain = len(text.encode("ascii", "ignore"))
     outside = len(text.encode("utf-8", "surrogatepass")) - plain
-    return (plain + 1) // 2 + outside
+    return plain + 2 * outside
 
 
 def likely_tokens(text: str) -> int:
     """For what an endpoint does not tell."""
-    return (len(text) + 2) // 3
+    plain = len(text.encode("ascii", "ignore"))
+    return (plain + 2) // 3 + len(text) - plain
 
 
 def cost_of(price: Price, tokens_in: int, tokens_out: int) -> Decimal:
