@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from uuid import UUID, uuid4
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -18,7 +19,7 @@ from agents.kit.errors import (
     UnreachableModelError,
     UnusableAnswerError,
 )
-from agents.kit.llm import Pace, Question, open_model
+from agents.kit.llm import Look, Pace, Question, open_model
 from agents.kit.spending import ALL, cost_of
 from scheduler.policy import AgentCaps
 from scheduler.services import Model, Services
@@ -258,6 +259,29 @@ async def test_what_may_pass_is_tried_again_within_bounds(desk: Desk, failure: S
     with pytest.raises(UnreachableModelError, match="3 tries"):
         await ask(desk)
     assert len(desk.double.asked) == 3
+
+
+async def test_an_endpoint_that_is_down_does_not_hold_up_the_rest_of_a_batch(desk: Desk) -> None:
+    desk.double.says = says(error(503))
+    async with open_model(desk.context(), FAST) as model:
+
+        async def ask_for(project: UUID, name: str = MODEL) -> str:
+            with pytest.raises(UnreachableModelError) as raised:
+                await model.ask(ASKED, Idea, Look(project, name, 50_000))
+            return str(raised.value)
+
+        one = uuid4()
+        for _ in range(4):
+            assert "3 tries" in await ask_for(one), "one project's text may be what it cannot take"
+        desk.double.says = says(GOOD)
+        await model.ask(ASKED, Idea, Look(uuid4(), MODEL, 50_000))
+        desk.double.says = says(error(503))
+        for project in (one, uuid4(), uuid4()):
+            assert "3 tries" in await ask_for(project)
+        before = len(desk.double.asked)
+        assert "has not answered for 3 projects in a row" in await ask_for(uuid4())
+        assert len(desk.double.asked) == before
+        assert "3 tries" in await ask_for(uuid4(), "another-model")
 
 
 async def test_a_slow_answer_is_given_up_and_counts_as_the_dearest(desk: Desk) -> None:
