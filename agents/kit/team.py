@@ -257,7 +257,8 @@ async def decide(
         items = await read_items(
             connection, project, agent, ctx.scheduled_for, ctx.policy.caps.min_association
         )
-        read = sql.read(connection, project=project, agent=slug)
+        refs = [item.ref for item in items]
+        read = sql.read(connection, project=project, agent=slug, refs=refs)
         memory = Memory(
             looked_for,
             {row["ref"]: row["version"] async for row in read},

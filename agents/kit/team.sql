@@ -4,7 +4,8 @@
 SELECT agent, looked_for FROM lamplighter.agent_looks WHERE project_id = :project;
 
 -- name: read
-SELECT ref, version FROM lamplighter.agent_read WHERE project_id = :project AND agent = :agent;
+SELECT ref, version FROM lamplighter.agent_read
+WHERE project_id = :project AND agent = :agent AND ref = ANY (:refs ::text[]);
 
 -- name: made_of
 -- Of the unit, in this attempt at it or an earlier one.

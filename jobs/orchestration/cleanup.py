@@ -41,7 +41,13 @@ async def run(ctx: JobContext, params: Cleanup) -> Outcome:
     logs = await _delete(ctx, sql.executions, before=before)
     units = await _delete(ctx, sql.units, before=before)
     cache = await _delete(ctx, sql.analyses, before=before)
-    suggestions = await _delete(ctx, sql.expired, before=before)
+    suggestions = await _delete(
+        ctx,
+        sql.expired,
+        before=before,
+        now=ctx.scheduled_for,
+        cooldown_hours=ctx.policy.defaults.cooldown_hours,
+    )
     await _delete(ctx, sql.read_by_nobody)
     async with ctx.db.transaction() as connection:
         await sql.settings_of_nobody(connection)

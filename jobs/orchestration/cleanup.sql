@@ -39,13 +39,18 @@ WITH gone AS (
 SELECT count(*) FROM gone;
 
 -- name: expired$
--- Nobody wanted to decide on them. Rejected ones stay: they are what must not come again; so do
--- published ones.
+-- Nobody wanted to decide on them, and the longest cooldown that they are held against is over.
+-- Rejected ones stay: they are what must not come again; so do published ones.
 WITH gone AS (
     DELETE FROM lamplighter.suggestions
-    WHERE id IN (SELECT id FROM lamplighter.suggestions
-                 WHERE status = 'expired' AND expires_at < :before
-                 ORDER BY expires_at LIMIT :size)
+    WHERE id IN (
+        SELECT s.id FROM lamplighter.suggestions s
+        WHERE s.status = 'expired' AND s.expires_at < :before
+            AND s.created_at <= :now ::timestamptz - make_interval(hours => greatest(
+                :cooldown_hours ::int,
+                (SELECT max((o.settings ->> 'cooldown_hours')::int)
+                 FROM lamplighter.agent_settings o WHERE o.project_id = s.project_id)))
+        ORDER BY s.expires_at LIMIT :size)
     RETURNING 1
 )
 SELECT count(*) FROM gone;

@@ -612,6 +612,22 @@ async def test_what_is_old_goes_and_what_must_be_remembered_stays(office: Office
     assert asked == {"designer", "developer", "researcher"}, "open items that have become stale"
 
 
+async def test_what_expired_is_remembered_as_long_as_the_cooldown(office: Office) -> None:
+    made, other = await office.shop.project(), await office.shop.project("octocat/other")
+    for one in (made, other):
+        await office.shop.pull(one)
+    await office.batch()
+    for row in await office.shop.suggestions():
+        await agent_shop.sql.decide(office.shop.product.pool, id=row["id"], status="expired")
+    await office.shop.set_agent(made, "developer", cooldown_hours=24 * 365)
+    office.shop.now += timedelta(days=100)
+    data = await office.shop.run(cleanup.job)
+    assert data["suggestionsDeleted"] == 1
+    assert [row["project_id"] for row in await office.shop.suggestions()] == [made]
+    office.shop.now += timedelta(days=265)
+    assert (await office.shop.run(cleanup.job))["suggestionsDeleted"] == 1
+
+
 async def test_the_older_name_of_the_retention_counts(office: Office) -> None:
     made = await office.shop.project()
     await office.shop.pull(made)
