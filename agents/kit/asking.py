@@ -11,7 +11,12 @@ from typing import Literal, Protocol
 
 from agents.kit.agent import Agent, Proposal
 from agents.kit.answer import Output
-from agents.kit.errors import CapReachedError, ModelError, RefusedAnswerError
+from agents.kit.errors import (
+    CapReachedError,
+    ModelError,
+    RefusedAnswerError,
+    UnreachableModelError,
+)
 from agents.kit.gate import Scores, Shown, Verdict, freshness, second_step
 from agents.kit.hostile import plain_title
 from agents.kit.llm import Question
@@ -48,6 +53,8 @@ class Ending:
     """Whether what it was shown is no longer new to it."""
     cap: str | None = None
     """The cap that let it ask nothing, or nothing more."""
+    unreachable: bool = False
+    """The model did not answer."""
 
 
 def first_question(agent: Agent, settings: AgentSettings, shown: Shown, about: str) -> Question:
@@ -78,7 +85,8 @@ async def look_at(
     except RefusedAnswerError as error:
         return Ending("silent", str(error))
     except ModelError as error:
-        return Ending("failed", str(error), has_read=False)
+        unreachable = isinstance(error, UnreachableModelError)
+        return Ending("failed", str(error), has_read=False, unreachable=unreachable)
 
 
 async def _ask(

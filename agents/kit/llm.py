@@ -95,6 +95,10 @@ class OpenModel:
     _ways: dict[str, _Ways] = field(default_factory=dict)
     _free_at: float = 0.0
     """The endpoint has asked for quiet until then."""
+    answered: bool = False
+    """Whether anything was."""
+    unreachable: str | None = None
+    """Why something was not, the last time."""
 
     def __post_init__(self) -> None:
         self._room = asyncio.Semaphore(self.ctx.policy.caps.max_concurrent_calls)
@@ -103,7 +107,11 @@ class OpenModel:
         """Raises `ModelError`. What it has cost is in `look.usage` then, too."""
         user, problems = question.user, ""
         for _ in range(2):
-            text = await self._text(question, user, output, look)
+            try:
+                text = await self._text(question, user, output, look)
+            except UnreachableModelError as error:
+                self.unreachable = str(error)
+                raise
             try:
                 return read_answer(text, output)
             except (NotJsonError, ValidationError) as error:
@@ -124,6 +132,7 @@ class OpenModel:
             fate = fate_of(reply)
             if fate is Fate.ANSWERED:
                 ways.in_vain.clear()
+                self.answered = True
                 return _text_of(read_completion(reply.body), allowed)
             # Another question may have found the way meanwhile, and gone further.
             if fate is Fate.LIMIT and limit == "max_completion_tokens":
@@ -232,7 +241,12 @@ async def open_model(ctx: JobContext, pace: Pace | None = None) -> AsyncIterator
     if ctx.services.model is None:
         raise NotConfiguredError("llm not configured: set OPENAI_API_KEY, or OPENAI_BASE_URL")
     async with wire_to(ctx.services.model, ctx.policy.caps.max_concurrent_calls) as wire:
-        yield OpenModel(ctx, wire, spending, pace or Pace())
+        model = OpenModel(ctx, wire, spending, pace or Pace())
+        yield model
+    if model.answered:
+        await spending.say_whether_it_answers(None)
+    elif model.unreachable is not None:
+        await spending.say_whether_it_answers(model.unreachable)
 
 
 def _text_of(completion: Completion | None, allowed: int) -> str:

@@ -190,8 +190,8 @@ class Team:
                 await self._remember(
                     connection, slug, [item for item in shown.items if item.ref in shown.unseen]
                 )
-            # Where a cap let it ask nothing, it is still due: it looks when there is room again.
-            if ending.cap is None or look.usage.calls:
+            # Where a cap let it ask nothing, or nobody answered, it is still due.
+            if not ending.unreachable and (ending.cap is None or look.usage.calls):
                 await sql.looked(
                     connection, project=site.project, agent=slug, scheduled_for=ctx.scheduled_for
                 )

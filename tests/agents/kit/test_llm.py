@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
@@ -461,3 +463,27 @@ async def test_an_answer_in_another_encoding_is_not_unpacked(desk: Desk) -> None
 
     with pytest.raises(UnreachableModelError, match="encoding that was not asked for"):
         await ask(desk)
+
+
+async def test_health_says_that_the_model_does_not_answer_until_it_does(desk: Desk) -> None:
+    async def run(double_says: Any) -> None:
+        desk.double.says = double_says
+        async with open_model(desk.context(), FAST) as model:
+            for _ in range(2):
+                with contextlib.suppress(ModelError):
+                    await model.ask(ASKED, Idea, desk.look())
+
+    await run(says(error(401, "Incorrect API key provided: sk-canary", "invalid_api_key")))
+    said = {"model": "401: the endpoint does not accept OPENAI_API_KEY (invalid_api_key)"}
+    assert await desk.conditions() == said
+    async with open_model(desk.context()):
+        pass  # nothing was to be asked
+    assert await desk.conditions() == said
+    await run(says(error(503), error(503), error(503), GOOD))
+    assert await desk.conditions() == {}, "it has answered something"
+    await run(says(error(503)))
+    assert await desk.conditions() == {"model": "the model does not answer (status 503, 3 tries)"}
+    with pytest.raises(NotConfiguredError):
+        async with open_model(replace(desk.context(), services=Services())):
+            pass
+    assert await desk.conditions() == {}, "there is none any more"

@@ -25,6 +25,28 @@ async def test_a_look_that_a_cap_prevented_is_none(office: Office) -> None:
     assert (await office.later())["suggestionsCreated"] == 1, "there is room again"
 
 
+async def test_a_look_that_nobody_answered_is_none(office: Office) -> None:
+    made = await office.shop.project()
+    await office.shop.pull(made)
+    await office.shop.set_agent(made, "developer", frequency_hours=168)
+    office.model.says = lambda request: error(401)
+    assert len((await office.batch())["errors"]) == 1
+    for _ in range(3):
+        office.shop.now += timedelta(hours=1)
+        await office.shop.run(retry_failed.job)
+    office.model.says = eager
+    assert (await office.later())["suggestionsCreated"] == 1, "the endpoint was away for hours"
+
+
+async def test_a_look_that_was_answered_badly_is_one(office: Office) -> None:
+    made = await office.shop.project()
+    await office.shop.pull(made)
+    office.model.says = lambda request: "No."
+    assert len((await office.batch())["errors"]) == 1
+    await office.later()
+    assert office.model.asked == [], "every answer is paid for"
+
+
 async def test_a_cap_is_named_once_for_all_projects(office: Office) -> None:
     for number in range(4):
         made = await office.shop.project(f"octocat/number-{number}")
