@@ -64,7 +64,7 @@ async def find_project(
         project = UUID(named)
     except ValueError:
         project = await _by_name(ctx, named)
-    found = await candidates(ctx, agents, project)
+    found = await candidates(ctx, agents, project, whatever=True)
     if not found:
         raise NotFoundError(f"there is no project {named}")
     return found[0], await site_of(ctx, found[0], keep=False)

@@ -6,7 +6,6 @@ unit, whose failure is its own.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,10 +24,10 @@ from agents.kit.agent import Agent
 from agents.kit.asking import Asks
 from agents.kit.gate import is_on
 from agents.kit.prompts import about_project
-from agents.kit.team import Result, Site, Team
+from agents.kit.team import Result, Site, Team, made_of
 from agents.publish import publish_ready
 from agents.settings import settings_of
-from agents.units import Phase, Unit, begin_unit, end_unit, set_phase
+from agents.units import Phase, Unit, begin_unit, done_unit, end_unit, set_phase
 from scheduler.errors import JobError, LeaseLostError, NotFoundError
 from scheduler.job import JobContext
 from scheduler.policy import AgentSettings
@@ -86,12 +85,18 @@ class Tools:
 
 
 async def candidates(
-    ctx: JobContext, agents: Mapping[str, Agent], project: UUID | None = None
+    ctx: JobContext,
+    agents: Mapping[str, Agent],
+    project: UUID | None = None,
+    *,
+    whatever: bool = False,
 ) -> Sequence[Candidate]:
-    """Those with sync enabled that are not archived, or `project` whatever it is."""
+    """Those with sync enabled that are not archived; of all, or of `project` alone, and that with
+    `whatever` in any state.
+    """
     found = []
     async with ctx.db.transaction() as connection:
-        async for row in sql.projects(connection, project=project):
+        async for row in sql.projects(connection, project=project, whatever=whatever):
             settings = await settings_of(connection, ctx.policy, row["id"])
             read = Project(
                 row["id"],
@@ -107,19 +112,35 @@ async def candidates(
     return found
 
 
-async def visit(
-    ctx: JobContext, tools: Tools, candidate: Candidate, scheduled_for: datetime, *, force: bool
-) -> Visit | None:
-    """Go over one project; None where that batch has done so already.
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One project to be visited, and for which batch."""
+
+    project: UUID
+    scheduled_for: datetime
+    force: bool = False
+    """Let the agents look even where they are not due yet."""
+    whatever: bool = False
+    """Whether or not its sync is enabled and its agents are on."""
+
+
+async def visit(ctx: JobContext, tools: Tools, stop: Stop) -> Visit | None:
+    """Go over one project, as it is by now; None where it is not to be gone over any more, or
+    another run has done so for that batch.
 
     Its own troubles end up in the answer and in its record. Raises `BusyError` where another run is
     working on it, and what concerns all projects.
     """
-    ctx = replace(ctx, scheduled_for=scheduled_for)
-    project = candidate.project
-    unit = await begin_unit(ctx, project.id, scheduled_for)
-    if unit is None:
+    ctx = replace(ctx, scheduled_for=stop.scheduled_for)
+    found = await candidates(ctx, tools.agents, stop.project, whatever=stop.whatever)
+    if not found or not (stop.whatever or found[0].has_active_agent):
         return None
+    candidate = found[0]
+    project = candidate.project
+    unit = await begin_unit(ctx, project.id, stop.scheduled_for)
+    if unit is None:
+        done = await done_unit(ctx, project.id, stop.scheduled_for)
+        return None if done is None else Visit(project.id, done, team=await made_of(ctx, done))
     synced: Synced | None = None
     team: Result | None = None
     try:
@@ -127,7 +148,7 @@ async def visit(
             synced = await sync_project(
                 ctx, tools.github.client, tools.github.tokens, project, tools.bounds
             )
-        team = await _look(ctx, tools, candidate, unit, force=force)
+        team = await _look(ctx, tools, candidate, unit, force=stop.force)
         error = _team_error(team)
     except LeaseLostError:
         raise
@@ -147,8 +168,11 @@ async def _look(
         site = await site_of(ctx, candidate)
     except NotFoundError:
         # Its repository was not read to the end yet: half of the data makes half-true suggestions.
-        skips = Counter({"its repository was not fetched to the end yet": len(tools.agents)})
-        return Result(skipped=len(tools.agents), skips=skips)
+        why = "its repository was not fetched to the end yet"
+        result = Result()
+        for slug in tools.agents:
+            result.count(slug, "skipped", 0, why)
+        return result
     await set_phase(ctx, unit, Phase.DECIDE)
     team = Team(
         ctx,

@@ -1,5 +1,6 @@
 -- name: projects
--- Those that the batch goes over, or the one that is asked for; the longest unseen first.
+-- Those that the batch goes over; of all projects, or if it is one of them that `project`; with
+-- `whatever`, that one whatever it is. The longest unseen first.
 SELECT p.id, p.github_repo, p.github_pat_encrypted,
     coalesce(p.use_global_pat, true) AS use_global_pat,
     coalesce(p.github_sync_issues, true) AS github_sync_issues,
@@ -10,7 +11,6 @@ LEFT JOIN lamplighter.github_repositories r ON r.project_id = p.id
 LEFT JOIN LATERAL (
     SELECT max(u.scheduled_for) AS at FROM lamplighter.agent_units u WHERE u.project_id = p.id
 ) AS seen ON true
-WHERE (CASE WHEN :project ::uuid IS NULL
-            THEN p.github_sync_enabled AND coalesce(p.status, 'active') <> 'archived'
-            ELSE p.id = :project END)
+WHERE (:project ::uuid IS NULL OR p.id = :project)
+    AND (:whatever OR (p.github_sync_enabled AND coalesce(p.status, 'active') <> 'archived'))
 ORDER BY seen.at NULLS FIRST, p.id;

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from pydantic import JsonValue
 
@@ -18,7 +17,7 @@ from agents.github.terms import Pace
 from agents.kit.errors import NotConfiguredError
 from agents.kit.llm import open_model
 from agents.kit.registry import find_agents
-from agents.projects import Candidate, Tools, Visit, visit
+from agents.projects import Stop, Tools, Visit, visit
 from scheduler.errors import BusyError
 from scheduler.job import JobContext
 
@@ -49,7 +48,8 @@ class Tally:
 
     visits: list[Visit] = field(default_factory=list)
     skipped: int = 0
-    """Projects that another run is working on, or that this batch is done with."""
+    """Projects that another run is working on or has done for that batch, and those that are not to
+    be gone over any more."""
 
     @property
     def errors(self) -> list[JsonValue]:
@@ -78,21 +78,18 @@ class Tally:
         return sum(one.team.suggestions for one in self.visits if one.team is not None)
 
     def left_out(self) -> list[JsonValue]:
-        """The caps that kept agents from looking, each once, with how many projects it met."""
-        met: dict[str, int] = {}
+        """The caps that kept agents from looking, each once: what it says where it was first met,
+        and how many looks at how many projects it has met.
+        """
+        met: dict[str, tuple[str, int, int]] = {}
         for one in self.visits:
-            if one.team is not None and one.team.capped is not None:
-                met[one.team.capped] = met.get(one.team.capped, 0) + 1
-        return [{"cap": cap, "projects": count} for cap, count in met.items()]
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """One project to be visited, and for which batch."""
-
-    candidate: Candidate
-    scheduled_for: datetime
-    force: bool = False
+            for cap, said in (one.team.capped if one.team is not None else {}).items():
+                first, projects, looks = met.get(cap, (said[0], 0, 0))
+                met[cap] = (first, projects + 1, looks + len(said))
+        return [
+            {"cap": first, "projects": projects, "looks": looks}
+            for first, projects, looks in met.values()
+        ]
 
 
 async def go_round(ctx: JobContext, tools: Tools, stops: Sequence[Stop], concurrent: int) -> Tally:
@@ -105,7 +102,7 @@ async def go_round(ctx: JobContext, tools: Tools, stops: Sequence[Stop], concurr
         nonlocal ended
         for stop in todo:
             try:
-                done = await visit(ctx, tools, stop.candidate, stop.scheduled_for, force=stop.force)
+                done = await visit(ctx, tools, stop)
             except BusyError as error:
                 ctx.log.info("project_busy", error=str(error))
                 done = None

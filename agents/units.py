@@ -60,6 +60,15 @@ async def begin_unit(ctx: JobContext, project: UUID, scheduled_for: datetime) ->
     return None if row is None else Unit(row["id"], project, row["attempts"])
 
 
+async def done_unit(ctx: JobContext, project: UUID, scheduled_for: datetime) -> UUID | None:
+    """The unit that an earlier attempt of this run has come to the end of."""
+    async with ctx.db.transaction() as connection:
+        row = await sql.done_by(
+            connection, project=project, scheduled_for=scheduled_for, run=ctx.run_id
+        )
+    return None if row is None else row["id"]
+
+
 async def set_phase(ctx: JobContext, unit: Unit, phase: Phase) -> None:
     async with ctx.db.transaction() as connection:
         await sql.set_phase(connection, unit=unit.id, phase=phase)
@@ -89,9 +98,13 @@ class FailedUnit:
 
 
 async def failed_units(ctx: JobContext, most: int) -> Sequence[FailedUnit]:
-    """What failed within a day, has attempts left, and has waited long enough."""
+    """What failed within a day, has attempts left, and has waited long enough.
+
+    What a run that was stopped has left at work has failed too.
+    """
     now = ctx.now()
     async with ctx.db.transaction() as connection:
+        await sql.give_up_left(connection, now=now)
         rows = sql.failed(
             connection,
             since=now - RETRIED_FOR,

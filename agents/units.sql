@@ -12,6 +12,15 @@ SET status = 'failed', error = 'the process that worked on it was stopped', fini
 WHERE u.project_id = :project AND u.status = 'running' AND (u.run_id = :run OR NOT EXISTS (
     SELECT FROM lamplighter.runs r WHERE r.id = u.run_id AND r.status = 'running'));
 
+-- name: give_up_left!
+-- The same for all projects: what runs that are over have left at work.
+UPDATE lamplighter.agent_units u
+SET status = 'failed', error = 'the process that worked on it was stopped', finished_at = :now,
+    next_attempt_at = :now
+FROM lamplighter.runs r
+WHERE u.status = 'running' AND r.id = u.run_id
+    AND r.status NOT IN ('queued', 'running', 'retrying');
+
 -- name: at_work^
 SELECT run_id FROM lamplighter.agent_units WHERE project_id = :project AND status = 'running';
 
@@ -25,6 +34,12 @@ SET run_id = excluded.run_id, status = 'running', phase = 'analyse',
     attempts = agent_units.attempts + 1, error = NULL, next_attempt_at = NULL, finished_at = NULL
 WHERE agent_units.status = 'failed'
 RETURNING id, attempts;
+
+-- name: done_by^
+-- What the run has done with the project for that batch, in an earlier attempt.
+SELECT id FROM lamplighter.agent_units
+WHERE project_id = :project AND scheduled_for = :scheduled_for AND run_id = :run
+    AND status = 'succeeded';
 
 -- name: set_phase!
 UPDATE lamplighter.agent_units SET phase = :phase WHERE id = :unit;

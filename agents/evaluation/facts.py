@@ -73,6 +73,8 @@ class IssueFacts(_Opened):
 
 
 class CommitFacts(Facts):
+    author_name: str | None = None
+    """As the commit has it, where GitHub knows no login."""
     additions: Count | None = None
     deletions: Count | None = None
     files: list[str] | None = None

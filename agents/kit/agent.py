@@ -22,6 +22,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from agents.kit.references import reference
+
 
 class Source(StrEnum):
     """A kind of data that agents read, as the last sync left it; the prefix of its references."""
@@ -57,7 +59,7 @@ class Item:
     @property
     def ref(self) -> str:
         """How suggestions point to it: `pull:12`."""
-        return f"{self.source}:{self.key}"
+        return reference(self.source, self.key)
 
 
 class Action(StrEnum):

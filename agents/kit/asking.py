@@ -11,7 +11,12 @@ from typing import Literal, Protocol
 
 from agents.kit.agent import Agent, Proposal
 from agents.kit.answer import Output
-from agents.kit.errors import CapReachedError, ModelError, RefusedAnswerError
+from agents.kit.errors import (
+    CapReachedError,
+    ModelError,
+    RefusedAnswerError,
+    UnreachableModelError,
+)
 from agents.kit.gate import Scores, Shown, Verdict, freshness, second_step
 from agents.kit.hostile import plain_title
 from agents.kit.llm import Question
@@ -46,6 +51,10 @@ class Ending:
     """Titles of the others, and why."""
     has_read: bool = True
     """Whether what it was shown is no longer new to it."""
+    cap: str | None = None
+    """The cap that let it ask nothing, or nothing more."""
+    unreachable: bool = False
+    """The model did not answer."""
 
 
 def first_question(agent: Agent, settings: AgentSettings, shown: Shown, about: str) -> Question:
@@ -72,11 +81,12 @@ async def look_at(
         return await _ask(model, agent, settings, shown, about, look)
     except CapReachedError as error:
         # Not its fault: what is new stays new, and is looked at when there is room again.
-        return Ending("skipped", str(error), has_read=False)
+        return Ending("skipped", str(error), has_read=False, cap=error.cap)
     except RefusedAnswerError as error:
         return Ending("silent", str(error))
     except ModelError as error:
-        return Ending("failed", str(error), has_read=False)
+        unreachable = isinstance(error, UnreachableModelError)
+        return Ending("failed", str(error), has_read=False, unreachable=unreachable)
 
 
 async def _ask(

@@ -18,7 +18,7 @@ __all__ = ("fenced", "for_model", "for_people", "plain_title")
 RUN = 32
 """The same character more often in a row stands so many times."""
 WORD = 300
-"""A longer word (an encoded picture, a key) is cut."""
+"""A longer word (an encoded picture, a key) is cut; not what is written without spaces."""
 MOST_OF_A_TITLE = 200
 ROUNDS = 8
 """Comments may stand in comments."""
@@ -27,7 +27,7 @@ COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 HIDDEN_NOTE = re.compile(r"^ {0,3}\[[^\]\n]{0,200}\]:[ \t]*(?:#|<>|<#>)(?:[ \t].*)?$", re.MULTILINE)
 """`[//]: # (text)`: a reference to nowhere, which no page shows."""
 LONG_RUN = re.compile(r"([^\n])\1{" + str(RUN) + ",}")
-LONG_WORD = re.compile(r"\S{" + str(WORD + 1) + ",}")
+LONG_WORD = re.compile(r"[!-~]{" + str(WORD + 1) + ",}")
 EMPTY_LINES = re.compile(r"\n(?:[ \t]*\n){2,}")
 HARMLESS_LABEL = re.compile(r"[^\w .,:/#@+-]")
 SCHEME = re.compile(r"\b[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -65,8 +65,8 @@ def fenced(label: str, text: str) -> str:
     name = HARMLESS_LABEL.sub("", " ".join(cleaned(label).split()))[:200]
     mark, turn = "", 0
     while not mark or mark in text or mark in name:
-        told = f"{turn}\n{name}\n{text}".encode("utf-8", "surrogatepass")
-        mark = hashlib.sha256(told).hexdigest()[:16]
+        made = f"{turn}\n{name}\n{text}".encode("utf-8", "surrogatepass")
+        mark = hashlib.sha256(made).hexdigest()[:16]
         turn += 1
     return f"<<<{mark} {name}\n{text}\n{mark}>>>"
 

@@ -169,10 +169,12 @@ def _commit(row: Mapping[str, Any], now: datetime) -> Item:
         text.strip(),
         "",
         row["committed_at"],
-        row["author_login"] or row["author_name"],
+        # Its author can call himself anything: only what GitHub knows is a login.
+        row["author_login"],
         # It is on the default branch: somebody who may has let it in.
         Association.COLLABORATOR,
         {
+            "authorName": None if row["author_login"] else row["author_name"],
             "pull": row["pull"],
             "additions": row["additions"],
             "deletions": row["deletions"],

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
+from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
@@ -49,6 +50,9 @@ __all__ = ("Look", "OpenModel", "Pace", "Question", "Usage", "open_model")
 
 TRIES = 3
 """For what may pass: a limit, an error of the endpoint's own, a cut connection."""
+IN_VAIN = 3
+"""Projects for which nothing came back, one after the other: it is not one project's text. Then the
+rest of a batch does not wait for it too."""
 MARGIN = 5.0
 """Seconds of the run's time that a request leaves for what comes after it."""
 FRAME = 64
@@ -76,6 +80,8 @@ class _Ways:
 
     step: Step = Step.SCHEMA
     limit: str = "max_completion_tokens"
+    in_vain: set[UUID] = field(default_factory=set)
+    """Projects for which it was last asked in vain, with no answer to any since."""
 
 
 @dataclass
@@ -89,6 +95,10 @@ class OpenModel:
     _ways: dict[str, _Ways] = field(default_factory=dict)
     _free_at: float = 0.0
     """The endpoint has asked for quiet until then."""
+    answered: bool = False
+    """Whether anything was."""
+    unreachable: str | None = None
+    """Why something was not, the last time."""
 
     def __post_init__(self) -> None:
         self._room = asyncio.Semaphore(self.ctx.policy.caps.max_concurrent_calls)
@@ -97,7 +107,11 @@ class OpenModel:
         """Raises `ModelError`. What it has cost is in `look.usage` then, too."""
         user, problems = question.user, ""
         for _ in range(2):
-            text = await self._text(question, user, output, look)
+            try:
+                text = await self._text(question, user, output, look)
+            except UnreachableModelError as error:
+                self.unreachable = str(error)
+                raise
             try:
                 return read_answer(text, output)
             except (NotJsonError, ValidationError) as error:
@@ -114,9 +128,11 @@ class OpenModel:
         while True:
             step, limit = ways.step, ways.limit
             body = body_of(question.system, user, output, look.model, step)
-            reply, allowed = await self._reply(question.purpose, body, limit, question, look)
+            reply, allowed = await self._reply(ways, body, limit, question, look)
             fate = fate_of(reply)
             if fate is Fate.ANSWERED:
+                ways.in_vain.clear()
+                self.answered = True
                 return _text_of(read_completion(reply.body), allowed)
             # Another question may have found the way meanwhile, and gone further.
             if fate is Fate.LIMIT and limit == "max_completion_tokens":
@@ -133,13 +149,18 @@ class OpenModel:
             )
 
     async def _reply(
-        self, purpose: str, body: Body, limit: str, question: Question, look: Look
+        self, ways: _Ways, body: Body, limit: str, question: Question, look: Look
     ) -> tuple[Reply, int]:
         """The reply to a request, after all its tries, and how long the answer could be."""
-        failures = 0
+        failures, purpose = 0, question.purpose
         while True:
             await self._wait_until(self._free_at)
             async with self._room:
+                if len(ways.in_vain) >= IN_VAIN:
+                    raise UnreachableModelError(
+                        f"{look.model} has not answered for {IN_VAIN} projects in a row: it is not "
+                        "asked again in this run"
+                    )
                 if self._free_at > self.pace.clock():
                     continue  # another question has met a limit meanwhile
                 try:
@@ -151,6 +172,7 @@ class OpenModel:
                 return reply, allowed
             failures += 1
             if failures >= TRIES:
+                ways.in_vain.add(look.project_id)
                 raise UnreachableModelError(f"the model does not answer ({why}, {failures} tries)")
             wait = self.pace.backoff * 2 ** (failures - 1) * (1 + random.random())  # noqa: S311
             told = None if reply is None else seconds_to_retry(reply.headers)
@@ -219,7 +241,12 @@ async def open_model(ctx: JobContext, pace: Pace | None = None) -> AsyncIterator
     if ctx.services.model is None:
         raise NotConfiguredError("llm not configured: set OPENAI_API_KEY, or OPENAI_BASE_URL")
     async with wire_to(ctx.services.model, ctx.policy.caps.max_concurrent_calls) as wire:
-        yield OpenModel(ctx, wire, spending, pace or Pace())
+        model = OpenModel(ctx, wire, spending, pace or Pace())
+        yield model
+    if model.answered:
+        await spending.say_whether_it_answers(None)
+    elif model.unreachable is not None:
+        await spending.say_whether_it_answers(model.unreachable)
 
 
 def _text_of(completion: Completion | None, allowed: int) -> str:

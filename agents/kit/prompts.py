@@ -14,15 +14,18 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from agents.kit.agent import Agent, Item
 from agents.kit.gate import Scores, Shown
 from agents.kit.hostile import fenced, for_model
+from agents.kit.spending import weight
 from scheduler.policy import AgentSettings
 
 P = TypeVar("P", bound=BaseModel)
 
 MOST_DATA, LEAST_DATA = 40_000, 1_000
-"""Characters of all items together: some 10,000 tokens at most."""
+"""Of all items together, in characters of English; one of another script weighs more. Some 10,000
+tokens at most."""
 AROUND = 16_000
 """Tokens that a look needs beside its data, which is read twice, at half a token a character at the
 most."""
+LEAST_ITEM = 200
 MOST_TITLE = 300
 MOST_FACTS = 1_500
 
@@ -100,9 +103,9 @@ def _data(settings: AgentSettings, shown: Shown) -> str:
     room = min(max(settings.max_tokens_per_run - AROUND, LEAST_DATA), MOST_DATA)
     parts = []
     for number, item in enumerate(shown.items):
-        fair = max(room // (len(shown.items) - number), 200)
+        fair = max(room // (len(shown.items) - number), LEAST_ITEM)
         part = _item(item, new=item.ref in shown.unseen, most=fair)
-        room -= len(part)
+        room -= weight(part)
         parts.append(part)
     return "\n\n".join(parts)
 
@@ -110,14 +113,24 @@ def _data(settings: AgentSettings, shown: Shown) -> str:
 def _item(item: Item, *, new: bool, most: int) -> str:
     by = ""
     if item.author is not None:
-        by = f" by {for_model(item.author, 100)}"
+        by = f" by {' '.join(for_model(item.author, 100).split())}"
         by += f" ({item.association})" if item.association else ""
     facts = _compact({key: value for key, value in item.facts.items() if value not in (None, [])})
-    head = f"[{for_model(item.ref, 300)}] {'NEW' if new else 'SEEN'}{by}"
-    told = f"{for_model(item.title, MOST_TITLE)}\n{for_model(facts, MOST_FACTS)}"
-    text = for_model(item.text, max(most - len(told), 0))
+    head = f"[{item.ref}] {'NEW' if new else 'SEEN'}{by}"
+    told = f"{_fitted(item.title, MOST_TITLE, most // 3)}\n{_fitted(facts, MOST_FACTS, most // 2)}"
+    text = _fitted(item.text, most, most - weight(told))
     data = fenced(item.ref, f"{told}\n{text}".strip())
     return f"{head}\n{data}"
+
+
+def _fitted(text: str, most: int, room: int) -> str:
+    """At most so many characters of it, as far as there is room for what they weigh."""
+    size = max(min(most, room), 0)
+    while True:
+        shown = for_model(text, size)
+        if (heavy := weight(shown)) <= room or size == 0:
+            return shown
+        size = min(size - 1, size * room // heavy)
 
 
 def _compact(value: Mapping[str, JsonValue]) -> str:

@@ -13,7 +13,7 @@ from decimal import ROUND_CEILING, Decimal
 from uuid import UUID
 
 from agents.kit.errors import CapReachedError
-from scheduler.condition import end_condition, set_condition
+from scheduler.condition import clear_condition, end_condition, set_condition
 from scheduler.job import Connection, JobContext
 from scheduler.policy import Price
 from scheduler.sql import load_sql
@@ -23,6 +23,8 @@ sql = load_sql(__file__)
 ALL = UUID(int=0)
 """All projects together."""
 CONDITION = "agents"
+MODEL = "model"
+"""The condition that it does not answer at all."""
 MILLIONTH = Decimal("0.000001")
 LEAST_ANSWER = 256
 """Tokens: for less room than that, nothing is asked."""
@@ -65,14 +67,20 @@ def most_tokens(text: str) -> int:
 
     Outside of ASCII a byte may be one.
     """
+    return (weight(text) + 1) // 2
+
+
+def weight(text: str) -> int:
+    """The same in halves of a token."""
     plain = len(text.encode("ascii", "ignore"))
     outside = len(text.encode("utf-8", "surrogatepass")) - plain
-    return (plain + 1) // 2 + outside
+    return plain + 2 * outside
 
 
 def likely_tokens(text: str) -> int:
     """For what an endpoint does not tell."""
-    return (len(text) + 2) // 3
+    plain = len(text.encode("ascii", "ignore"))
+    return (plain + 2) // 3 + len(text) - plain
 
 
 def cost_of(price: Price, tokens_in: int, tokens_out: int) -> Decimal:
@@ -101,6 +109,8 @@ class Spending:
         midnight = datetime.combine(now.date(), time(), UTC)
         async with self._ctx.db.transaction() as connection:
             await end_condition(connection, CONDITION, unless=self._reason(), before=midnight)
+            if self._ctx.services.model is None:
+                await clear_condition(connection, MODEL)
 
     def room(self, look: Look, tokens_in: int, wanted: int) -> int:
         """How long the answer may be, in tokens. Raises `CapReachedError` where that is no use."""
@@ -158,6 +168,14 @@ class Spending:
                     cost=cost - held.cost,
                 )
         return cost
+
+    async def say_whether_it_answers(self, why_not: str | None) -> None:
+        """Agents that cannot ask keep quiet, and nobody would notice."""
+        async with self._ctx.db.transaction() as connection:
+            if why_not is None:
+                await clear_condition(connection, MODEL)
+            else:
+                await set_condition(connection, MODEL, why_not, self._ctx.now())
 
     async def _take(
         self, connection: Connection, held: Reservation, project_id: UUID, cap: str

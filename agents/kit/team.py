@@ -27,6 +27,8 @@ from scheduler.sql import load_sql
 sql = load_sql(__file__)
 
 NO_MODEL = "llm not configured"
+ENDED = frozenset({"skipped", "silent", "suggested"})
+"""How a look ends that is not made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +51,29 @@ class Result:
     skipped: int = 0
     failed: int = 0
     suggestions: int = 0
-    capped: str | None = None
-    """The cap that left something out."""
+    capped: dict[str, list[str]] = field(default_factory=dict)
+    """By cap: what it says, once for each agent that it left out."""
     errors: dict[str, str] = field(default_factory=dict)
     """By agent."""
     reasons: dict[str, str] = field(default_factory=dict)
     """Why an agent said nothing, by agent."""
     skips: Counter[str] = field(default_factory=Counter)
     """How many were skipped for which reason, all of them in our own words."""
+
+    def count(self, slug: str, status: str, suggestions: int, reason: str | None) -> None:
+        if reason is not None:
+            self.reasons[slug] = reason
+        match status:
+            case "suggested":
+                self.suggested += 1
+            case "silent":
+                self.silent += 1
+            case "skipped":
+                self.skipped += 1
+                self.skips[reason or "no reason is on record"] += 1
+            case _:
+                self.failed += 1
+        self.suggestions += suggestions
 
 
 class Team:
@@ -86,21 +103,29 @@ class Team:
         self.result = Result()
 
     async def work(self) -> Result:
-        """Every agent, one after the other. What goes wrong with one does not stop the others."""
+        """Every agent, one after the other. What goes wrong with one does not stop the others.
+
+        Those that an earlier attempt at the unit came to an end with are not asked again; those
+        that it failed with are, for they were due then.
+        """
         async with self._ctx.db.transaction() as connection:
             looked_for = await last_looks(connection, self._site.project)
-            ended = {row["agent"]: row async for row in sql.ended(connection, unit=self._unit)}
+            made = {row["agent"]: row async for row in sql.made_of(connection, unit=self._unit)}
         for slug, agent in self._agents.items():
-            if (row := ended.get(slug)) is not None:
-                self._count(slug, row["status"], row["suggestions"], row["reason"])
+            row = made.get(slug)
+            if row is not None and row["status"] in ENDED:
+                self.result.count(slug, row["status"], row["suggestions"], row["reason"])
             else:
-                await self._one(slug, agent, looked_for.get(slug))
+                force = self._force or row is not None
+                await self._one(slug, agent, looked_for.get(slug), force=force)
         return self.result
 
-    async def _one(self, slug: str, agent: Agent, looked_for: datetime | None) -> None:
+    async def _one(
+        self, slug: str, agent: Agent, looked_for: datetime | None, *, force: bool
+    ) -> None:
         settings = self._settings[slug]
         found = await decide(
-            self._ctx, self._site.project, slug, agent, settings, looked_for, force=self._force
+            self._ctx, self._site.project, slug, agent, settings, looked_for, force=force
         )
         if isinstance(found, Quiet):
             await self._skip(slug, found.reason)
@@ -125,8 +150,8 @@ class Team:
                 now=self._ctx.now(),
             )
         ending = await look_at(self._model, agent, settings, found, self._site.about, look)
-        if ending.reason is not None and ending.status == "skipped":
-            self.result.capped = ending.reason
+        if ending.cap is not None and ending.reason is not None:
+            self.result.capped.setdefault(ending.cap, []).append(ending.reason)
         if ending.reason is not None and ending.status == "failed":
             self.result.errors[slug] = ending.reason
         await self._end(slug, agent, settings, found, look, ending)
@@ -169,9 +194,11 @@ class Team:
                 await self._remember(
                     connection, slug, [item for item in shown.items if item.ref in shown.unseen]
                 )
-            await sql.looked(
-                connection, project=site.project, agent=slug, scheduled_for=ctx.scheduled_for
-            )
+            # Where a cap let it ask nothing, or nobody answered, it is still due.
+            if not ending.unreachable and (ending.cap is None or look.usage.calls):
+                await sql.looked(
+                    connection, project=site.project, agent=slug, scheduled_for=ctx.scheduled_for
+                )
             await sql.finish(
                 connection,
                 unit=self._unit,
@@ -195,7 +222,7 @@ class Team:
             suggestions=suggestions,
             calls=look.usage.calls,
         )
-        self._count(slug, status, suggestions, reason)
+        self.result.count(slug, status, suggestions, reason)
 
     async def _remember(self, connection: Connection, slug: str, items: Sequence[Item]) -> None:
         await sql.remember(
@@ -212,23 +239,7 @@ class Team:
             await sql.skip(
                 connection, unit=self._unit, agent=slug, reason=reason, now=self._ctx.now()
             )
-        self._count(slug, "skipped", 0, reason)
-
-    def _count(self, slug: str, status: str, suggestions: int, reason: str | None) -> None:
-        result = self.result
-        if reason is not None:
-            result.reasons[slug] = reason
-        match status:
-            case "suggested":
-                result.suggested += 1
-            case "silent":
-                result.silent += 1
-            case "skipped":
-                result.skipped += 1
-                result.skips[reason or "no reason is on record"] += 1
-            case _:
-                result.failed += 1
-        result.suggestions += suggestions
+        self.result.count(slug, "skipped", 0, reason)
 
 
 async def decide(
@@ -250,7 +261,8 @@ async def decide(
         items = await read_items(
             connection, project, agent, ctx.scheduled_for, ctx.policy.caps.min_association
         )
-        read = sql.read(connection, project=project, agent=slug)
+        refs = [item.ref for item in items]
+        read = sql.read(connection, project=project, agent=slug, refs=refs)
         memory = Memory(
             looked_for,
             {row["ref"]: row["version"] async for row in read},
@@ -262,6 +274,15 @@ async def decide(
             ),
         )
     return first_step(agent, settings, memory, items, ctx.scheduled_for, force=force)
+
+
+async def made_of(ctx: JobContext, unit: UUID) -> Result:
+    """What the agents have made of a unit before."""
+    result = Result()
+    async with ctx.db.transaction() as connection:
+        async for row in sql.made_of(connection, unit=unit):
+            result.count(row["agent"], row["status"], row["suggestions"], row["reason"])
+    return result
 
 
 async def last_looks(connection: Connection, project: UUID) -> dict[str, datetime]:

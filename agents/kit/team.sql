@@ -4,13 +4,14 @@
 SELECT agent, looked_for FROM lamplighter.agent_looks WHERE project_id = :project;
 
 -- name: read
-SELECT ref, version FROM lamplighter.agent_read WHERE project_id = :project AND agent = :agent;
+SELECT ref, version FROM lamplighter.agent_read
+WHERE project_id = :project AND agent = :agent AND ref = ANY (:refs ::text[]);
 
--- name: ended
--- Of an earlier attempt at the unit: these are not done again.
+-- name: made_of
+-- Of the unit, in this attempt at it or an earlier one.
 SELECT agent, status, suggestions, reason
 FROM lamplighter.agent_executions
-WHERE unit_id = :unit AND status IN ('skipped', 'silent', 'suggested');
+WHERE unit_id = :unit;
 
 -- name: begin!
 INSERT INTO lamplighter.agent_executions (unit_id, agent, status, model, items, started_at)

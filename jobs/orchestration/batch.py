@@ -14,8 +14,8 @@ from pydantic import Field
 import agents
 from agents.github.store import PROJECT_COLUMNS
 from agents.kit.registry import find_agents
-from agents.projects import candidates
-from agents.round import NO_MODEL, Stop, go_round, open_tools
+from agents.projects import Stop, candidates
+from agents.round import NO_MODEL, go_round, open_tools
 from scheduler.job import Done, Job, JobContext, Outcome, Params
 
 
@@ -26,7 +26,7 @@ class Batch(Params):
 
 async def run(ctx: JobContext, params: Batch) -> Outcome:
     found = await candidates(ctx, find_agents(agents))
-    stops = [Stop(one, ctx.scheduled_for) for one in found if one.has_active_agent]
+    stops = [Stop(one.project.id, ctx.scheduled_for) for one in found if one.has_active_agent]
     async with open_tools(ctx) as tools:
         tally = await go_round(ctx, tools, stops, params.max_concurrent_projects)
         reported = None if tools.model is not None else NO_MODEL

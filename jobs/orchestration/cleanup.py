@@ -5,7 +5,7 @@ Never an open or approved suggestion, and never the memory of what was rejected 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field
@@ -17,6 +17,8 @@ from scheduler.sql import Query, load_sql
 sql = load_sql(__file__)
 
 BATCH = 5_000
+UNITS = 1_000
+"""Each with a record of every agent."""
 KEEP_SPENDING = timedelta(days=400)
 """A year and a month, to compare one with the other."""
 
@@ -38,10 +40,15 @@ async def run(ctx: JobContext, params: Cleanup) -> Outcome:
         expired += lapsed.expired
         if lapsed.expired == lapsed.voided == 0:
             break
-    logs = await _delete(ctx, sql.executions, before=before)
-    units = await _delete(ctx, sql.units, before=before)
+    logs, units = await _delete_units(ctx, before)
     cache = await _delete(ctx, sql.analyses, before=before)
-    suggestions = await _delete(ctx, sql.expired, before=before)
+    suggestions = await _delete(
+        ctx,
+        sql.expired,
+        before=before,
+        now=ctx.scheduled_for,
+        cooldown_hours=ctx.policy.defaults.cooldown_hours,
+    )
     await _delete(ctx, sql.read_by_nobody)
     async with ctx.db.transaction() as connection:
         await sql.settings_of_nobody(connection)
@@ -56,6 +63,20 @@ async def run(ctx: JobContext, params: Cleanup) -> Outcome:
             "suggestionsDeleted": suggestions,
         }
     )
+
+
+async def _delete_units(ctx: JobContext, before: datetime) -> tuple[int, int]:
+    """How many records of agents went, and how many of the projects' units."""
+    logs = units = 0
+    while True:
+        async with ctx.db.transaction() as connection:
+            gone = await sql.units(connection, before=before, size=UNITS)
+        assert gone is not None  # noqa: S101 - counts
+        logs += gone["logs"]
+        units += gone["units"]
+        ctx.progress(logs, None)
+        if gone["units"] < UNITS:
+            return logs, units
 
 
 async def _delete(ctx: JobContext, delete: Query, **parameters: object) -> int:

@@ -1,26 +1,17 @@
 -- Each deletes a batch, oldest first, and says how many went.
 
--- name: executions$
-WITH gone AS (
-    DELETE FROM lamplighter.agent_executions e
-    USING (SELECT e.unit_id, e.agent
-           FROM lamplighter.agent_executions e JOIN lamplighter.agent_units u ON u.id = e.unit_id
-           WHERE u.started_at < :before AND u.status <> 'running'
-           ORDER BY u.started_at LIMIT :size) AS old
-    WHERE e.unit_id = old.unit_id AND e.agent = old.agent
-    RETURNING 1
+-- name: units^
+-- With what the agents made of them, so that no batch walks past what the one before has emptied.
+WITH old AS (
+    SELECT id FROM lamplighter.agent_units
+    WHERE started_at < :before AND status <> 'running'
+    ORDER BY started_at LIMIT :size
+), logs AS (
+    DELETE FROM lamplighter.agent_executions e USING old WHERE e.unit_id = old.id RETURNING 1
+), units AS (
+    DELETE FROM lamplighter.agent_units u USING old WHERE u.id = old.id RETURNING 1
 )
-SELECT count(*) FROM gone;
-
--- name: units$
-WITH gone AS (
-    DELETE FROM lamplighter.agent_units
-    WHERE id IN (SELECT id FROM lamplighter.agent_units
-                 WHERE started_at < :before AND status <> 'running'
-                 ORDER BY started_at LIMIT :size)
-    RETURNING 1
-)
-SELECT count(*) FROM gone;
+SELECT (SELECT count(*) FROM logs) AS logs, (SELECT count(*) FROM units) AS units;
 
 -- name: analyses$
 -- The latest of each project stays: it is what the pages show.
@@ -39,13 +30,18 @@ WITH gone AS (
 SELECT count(*) FROM gone;
 
 -- name: expired$
--- Nobody wanted to decide on them. Rejected ones stay: they are what must not come again; so do
--- published ones.
+-- Nobody wanted to decide on them, and the longest cooldown that they are held against is over.
+-- Rejected ones stay: they are what must not come again; so do published ones.
 WITH gone AS (
     DELETE FROM lamplighter.suggestions
-    WHERE id IN (SELECT id FROM lamplighter.suggestions
-                 WHERE status = 'expired' AND expires_at < :before
-                 ORDER BY expires_at LIMIT :size)
+    WHERE id IN (
+        SELECT s.id FROM lamplighter.suggestions s
+        WHERE s.status = 'expired' AND s.expires_at < :before
+            AND s.created_at <= :now ::timestamptz - make_interval(hours => greatest(
+                :cooldown_hours ::int,
+                (SELECT max((o.settings ->> 'cooldown_hours')::int)
+                 FROM lamplighter.agent_settings o WHERE o.project_id = s.project_id)))
+        ORDER BY s.expires_at LIMIT :size)
     RETURNING 1
 )
 SELECT count(*) FROM gone;

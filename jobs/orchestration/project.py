@@ -7,8 +7,8 @@ from uuid import UUID
 import agents
 from agents.github.store import PROJECT_COLUMNS
 from agents.kit.registry import find_agents
-from agents.projects import candidates
-from agents.round import NO_MODEL, Stop, go_round, open_tools
+from agents.projects import Stop, candidates
+from agents.round import NO_MODEL, go_round, open_tools
 from scheduler.errors import BusyError, JobError, NotFoundError, PermanentError
 from scheduler.job import Done, Job, JobContext, Outcome, Params
 
@@ -24,11 +24,12 @@ async def run(ctx: JobContext, params: OneProject) -> Outcome:
     if params.project_id is None:
         raise PermanentError("project_id: which project? Call orchestration/project/{id}")
     began = ctx.now()
-    found = await candidates(ctx, find_agents(agents), params.project_id)
+    found = await candidates(ctx, find_agents(agents), params.project_id, whatever=True)
     if not found:
         raise NotFoundError(f"there is no project {params.project_id}")
     async with open_tools(ctx) as tools:
-        tally = await go_round(ctx, tools, [Stop(found[0], ctx.scheduled_for, params.force)], 1)
+        stop = Stop(params.project_id, ctx.scheduled_for, params.force, whatever=True)
+        tally = await go_round(ctx, tools, [stop], 1)
         note = None if tools.model is not None else NO_MODEL
     if not tally.visits:
         raise BusyError(f"another run is working on project {params.project_id}")

@@ -9,11 +9,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-import agents
 from agents.github.store import PROJECT_COLUMNS
-from agents.kit.registry import find_agents
-from agents.projects import candidates
-from agents.round import Stop, go_round, open_tools
+from agents.projects import Stop
+from agents.round import go_round, open_tools
 from agents.units import failed_units
 from scheduler.job import Done, Job, JobContext, Outcome, Params
 
@@ -26,14 +24,9 @@ class RetryFailed(Params):
 
 
 async def run(ctx: JobContext, params: RetryFailed) -> Outcome:
-    team = find_agents(agents)
-    stops: list[Stop] = []
-    for unit in await failed_units(ctx, params.max_projects):
-        # It may be archived or deleted meanwhile, or have its agents off.
-        found = await candidates(ctx, team, unit.project)
-        stops += [
-            Stop(one, unit.scheduled_for, force=True) for one in found if one.has_active_agent
-        ]
+    failed = await failed_units(ctx, params.max_projects)
+    # Those that are archived or deleted meanwhile, or have their agents off, are passed by.
+    stops = [Stop(unit.project, unit.scheduled_for) for unit in failed]
     if not stops:
         return Done({"retriedCount": 0, "failedJobs": []})
     async with open_tools(ctx) as tools:

@@ -112,7 +112,7 @@ def refusal_of_params(error: ParamsError) -> Refusal:
 
 def refusal_of(error: ValidationError, model: type[BaseModel]) -> Refusal:
     """The 422 for a body that is no `model`."""
-    allowed = ", ".join(model.model_fields)
+    allowed = ", ".join(field.alias or name for name, field in model.model_fields.items())
     return _refusal(
         (
             str(problem["loc"][0]) if problem["loc"] else "",

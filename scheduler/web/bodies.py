@@ -57,6 +57,8 @@ class PauseBody(ReasonBody):
 
 
 class ApproveBody(ReasonBody):
+    model_config = ConfigDict(populate_by_name=True)
+
     shown_hash: Annotated[str, Field(max_length=100)] | None = Field(None, alias="shownHash")
     """The `shownHash` of what the approver saw: another one by now is a 409."""
 

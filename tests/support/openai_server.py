@@ -11,7 +11,7 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,6 +82,8 @@ class ModelDouble:
     """What it refuses as older endpoints do."""
     takes: float = 0
     """Seconds for each answer."""
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+    """What else happens while it thinks."""
     asked: list[Asked] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
@@ -119,6 +121,8 @@ class ModelDouble:
             return web.json_response(refused.body, status=refused.status)
         if self.takes:
             await asyncio.sleep(self.takes)
+        if self.meanwhile is not None:
+            await self.meanwhile()
         says = self.says(body)
         says = Says(says) if isinstance(says, str) else says
         if says.slow:

@@ -139,10 +139,13 @@ async def test_decisions_are_answered_and_recorded(site: OpenSite, bench: Bench)
 async def test_what_cannot_be_decided_is_409_and_not_recorded(site: OpenSite, bench: Bench) -> None:
     one = await site()
     made = await bench.one()
-    stale = await post(one, made, "approve", json={"shownHash": "of something else"})
-    assert (stale.status, stale.error) == (
-        *(409, "it was changed after it was shown; look at it again"),
-    )
+    for name in ("shownHash", "shown_hash"):
+        stale = await post(one, made, "approve", json={name: "of something else"})
+        assert (stale.status, stale.error) == (
+            *(409, "it was changed after it was shown; look at it again"),
+        )
+    unknown = await post(one, made, "approve", json={"hash": "x"})
+    assert (unknown.status, unknown.error) == (422, "hash: unknown; allowed are reason, shownHash")
     assert (await post(one, made, "publish")).error == (
         "it is pending; what is approved can be published"
     )

@@ -55,6 +55,7 @@ def test_what_nobody_sees_is_taken_out(text: str, made: str) -> None:
         ("=" * 500, "=" * 32),
         ("a\n\n\n\n\n\nb", "a\n\nb"),
         ("x " + "ab" * 400, "x " + "ab" * 150 + "[500 more characters without a space]"),
+        ("\u706f\u4e0b" * 200, "\u706f\u4e0b" * 200),  # written without spaces
         ("  indented stays\n", "  indented stays"),
     ],
 )

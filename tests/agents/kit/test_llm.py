@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from uuid import UUID, uuid4
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -18,7 +21,7 @@ from agents.kit.errors import (
     UnreachableModelError,
     UnusableAnswerError,
 )
-from agents.kit.llm import Pace, Question, open_model
+from agents.kit.llm import Look, Pace, Question, open_model
 from agents.kit.spending import ALL, cost_of
 from scheduler.policy import AgentCaps
 from scheduler.services import Model, Services
@@ -260,6 +263,29 @@ async def test_what_may_pass_is_tried_again_within_bounds(desk: Desk, failure: S
     assert len(desk.double.asked) == 3
 
 
+async def test_an_endpoint_that_is_down_does_not_hold_up_the_rest_of_a_batch(desk: Desk) -> None:
+    desk.double.says = says(error(503))
+    async with open_model(desk.context(), FAST) as model:
+
+        async def ask_for(project: UUID, name: str = MODEL) -> str:
+            with pytest.raises(UnreachableModelError) as raised:
+                await model.ask(ASKED, Idea, Look(project, name, 50_000))
+            return str(raised.value)
+
+        one = uuid4()
+        for _ in range(4):
+            assert "3 tries" in await ask_for(one), "one project's text may be what it cannot take"
+        desk.double.says = says(GOOD)
+        await model.ask(ASKED, Idea, Look(uuid4(), MODEL, 50_000))
+        desk.double.says = says(error(503))
+        for project in (one, uuid4(), uuid4()):
+            assert "3 tries" in await ask_for(project)
+        before = len(desk.double.asked)
+        assert "has not answered for 3 projects in a row" in await ask_for(uuid4())
+        assert len(desk.double.asked) == before
+        assert "3 tries" in await ask_for(uuid4(), "another-model")
+
+
 async def test_a_slow_answer_is_given_up_and_counts_as_the_dearest(desk: Desk) -> None:
     desk.double.says = says(Says("{}", slow=30))
     look = desk.look()
@@ -437,3 +463,27 @@ async def test_an_answer_in_another_encoding_is_not_unpacked(desk: Desk) -> None
 
     with pytest.raises(UnreachableModelError, match="encoding that was not asked for"):
         await ask(desk)
+
+
+async def test_health_says_that_the_model_does_not_answer_until_it_does(desk: Desk) -> None:
+    async def run(double_says: Any) -> None:
+        desk.double.says = double_says
+        async with open_model(desk.context(), FAST) as model:
+            for _ in range(2):
+                with contextlib.suppress(ModelError):
+                    await model.ask(ASKED, Idea, desk.look())
+
+    await run(says(error(401, "Incorrect API key provided: sk-canary", "invalid_api_key")))
+    said = {"model": "401: the endpoint does not accept OPENAI_API_KEY (invalid_api_key)"}
+    assert await desk.conditions() == said
+    async with open_model(desk.context()):
+        pass  # nothing was to be asked
+    assert await desk.conditions() == said
+    await run(says(error(503), error(503), error(503), GOOD))
+    assert await desk.conditions() == {}, "it has answered something"
+    await run(says(error(503)))
+    assert await desk.conditions() == {"model": "the model does not answer (status 503, 3 tries)"}
+    with pytest.raises(NotConfiguredError):
+        async with open_model(replace(desk.context(), services=Services())):
+            pass
+    assert await desk.conditions() == {}, "there is none any more"

@@ -302,5 +302,6 @@ def test_tokens_are_guessed_on_the_dear_side() -> None:
     assert most_tokens("abcd") == 2
     assert most_tokens("日本") == 6
     assert likely_tokens("abcd") == 2
+    assert likely_tokens("\u706f\u4e0b abc") == 4
     assert cost_of(Price(input=0.05, output=0.4), 1, 0) == Decimal("0.000001")
     assert cost_of(Price(input=0.25, output=2), 1_000_000, 1_000_000) == Decimal("2.25")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,7 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import SecretStr
 
-from jobs.orchestration import batch, cleanup, project, retry_failed
+from jobs.orchestration import cleanup, project, retry_failed
 from scheduler.errors import BusyError, LeaseLostError, NotFoundError
 from scheduler.policy import Association
 from scheduler.services import GitHub, Mail, Model, Services, Webhooks
@@ -32,41 +31,12 @@ from tests.support.agent_model import (
     suggestion,
     verdict,
 )
+from tests.support.agent_office import Office
 from tests.support.agent_shop import MODEL, NOW, AgentShop, ago
-from tests.support.jobs import product
 from tests.support.openai_answers import obeying
-from tests.support.openai_server import ModelDouble, Says, error, model_double
+from tests.support.openai_server import Says, error
 
 AGENTS = ("designer", "developer", "marketer", "researcher", "seo_writer")
-SIX_HOURS = timedelta(hours=6)
-
-
-@dataclass
-class Office:
-    shop: AgentShop
-    model: ModelDouble
-
-    async def batch(self, **options: Any) -> dict[str, Any]:
-        return await self.shop.run(batch.job, **options)
-
-    async def endings(self, scheduled_for: object = None) -> dict[str, tuple[str, str | None]]:
-        """By agent: how its look ended, and why."""
-        return {
-            row["agent"]: (row["status"], row["reason"])
-            for row in await self.shop.executions()
-            if scheduled_for in {None, row["scheduled_for"]}
-        }
-
-    async def later(self, by: timedelta = SIX_HOURS) -> dict[str, Any]:
-        self.shop.now += by
-        self.model.asked.clear()
-        return await self.batch()
-
-
-@pytest.fixture
-async def office(database: str) -> AsyncIterator[Office]:
-    async with product(database) as made, model_double(says=eager) as model:
-        yield Office(AgentShop(made, model.url), model)
 
 
 # What the agents make of a project
@@ -641,6 +611,22 @@ async def test_what_is_old_goes_and_what_must_be_remembered_stays(office: Office
     await office.batch()
     asked = set(calls(office.model.asked))
     assert asked == {"designer", "developer", "researcher"}, "open items that have become stale"
+
+
+async def test_what_expired_is_remembered_as_long_as_the_cooldown(office: Office) -> None:
+    made, other = await office.shop.project(), await office.shop.project("octocat/other")
+    for one in (made, other):
+        await office.shop.pull(one)
+    await office.batch()
+    for row in await office.shop.suggestions():
+        await agent_shop.sql.decide(office.shop.product.pool, id=row["id"], status="expired")
+    await office.shop.set_agent(made, "developer", cooldown_hours=24 * 365)
+    office.shop.now += timedelta(days=100)
+    data = await office.shop.run(cleanup.job)
+    assert data["suggestionsDeleted"] == 1
+    assert [row["project_id"] for row in await office.shop.suggestions()] == [made]
+    office.shop.now += timedelta(days=265)
+    assert (await office.shop.run(cleanup.job))["suggestionsDeleted"] == 1
 
 
 async def test_the_older_name_of_the_retention_counts(office: Office) -> None:
