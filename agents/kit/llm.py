@@ -43,6 +43,7 @@ from agents.kit.reply import (
 )
 from agents.kit.request import Body, Question, Step, asked_again, body_of
 from agents.kit.spending import Look, Spending, Usage, likely_tokens, most_tokens
+from agents.kit.till import MARGIN, Till
 from agents.kit.wire import ONE_REQUEST, Wire, wire_to
 from scheduler.job import JobContext
 
@@ -53,8 +54,6 @@ TRIES = 3
 IN_VAIN = 3
 """Projects for which nothing came back, one after the other: it is not one project's text. Then the
 rest of a batch does not wait for it too."""
-MARGIN = 5.0
-"""Seconds of the run's time that a request leaves for what comes after it."""
 FRAME = 64
 """Tokens that a request has around its texts."""
 LETTERS = 20
@@ -102,6 +101,7 @@ class OpenModel:
 
     def __post_init__(self) -> None:
         self._room = asyncio.Semaphore(self.ctx.policy.caps.max_concurrent_calls)
+        self._till = Till(self.ctx, self.spending)
 
     async def ask(self, question: Question, output: type[Output], look: Look) -> Output:
         """Raises `ModelError`. What it has cost is in `look.usage` then, too."""
@@ -190,10 +190,8 @@ class OpenModel:
         shape = json.dumps(body.get("response_format", ""))
         tokens_in = most_tokens(prompt) + most_tokens(shape) + FRAME
         allowed = self.spending.room(look, tokens_in, question.max_output_tokens)
+        held = await self._till.reserve(look, tokens_in, allowed)
         left = self.ctx.seconds_left() - MARGIN
-        if left < 1:
-            raise UnreachableModelError("this run's time is nearly over: the model was not asked")
-        held = await self.spending.reserve(look, tokens_in, allowed)
         began = self.pace.clock()
         # What an endpoint has done that did not answer to the end is not known: all it could have.
         read, written, guessed, status = tokens_in, allowed, True, "none"
@@ -209,7 +207,7 @@ class OpenModel:
                 read, written, guessed = 0, 0, False
             raise
         finally:
-            cost = await self.spending.settle(held, read, written, estimated=guessed)
+            cost = await self._till.settle(held, read, written, estimated=guessed)
             self.ctx.log.info(
                 "model_asked",
                 purpose=purpose,

@@ -53,6 +53,12 @@ class Purse(Spending):
             self._reserved += cost
         return Reservation(look, self._now().astimezone(UTC).date(), tokens_in, tokens_out, cost)
 
+    async def say_reached(self, error: CapReachedError) -> None:
+        """Nor here."""
+
+    async def say_whether_it_answers(self, why_not: str | None) -> None:
+        """Nor here."""
+
     def _why(self, model: str, cost: Decimal) -> str:
         dear = "" if model in self._policy.prices else f"; config.yaml has no price for {model}"
         return (

@@ -138,12 +138,18 @@ class Spending:
                 # Always in this order: two that wait for each other's row cannot be.
                 await self._take(connection, held, ALL, "daily_cost_cap_usd")
                 await self._take(connection, held, look.project_id, "project_daily_cost_cap_usd")
-        except CapReachedError as error:
+        except CapReachedError:
             self._of_run -= cost
-            if error.cap == "daily_cost_cap_usd":
-                await self._say()
             raise
         return held
+
+    async def say_reached(self, error: CapReachedError) -> None:
+        """In health, of the cap that holds for all."""
+        if error.cap != "daily_cost_cap_usd" or self._said:
+            return
+        self._said = True
+        async with self._ctx.db.transaction() as connection:
+            await set_condition(connection, CONDITION, self._reason(), self._ctx.now())
 
     async def settle(
         self, held: Reservation, tokens_in: int, tokens_out: int, *, estimated: bool = False
@@ -208,10 +214,3 @@ class Spending:
             f"the daily cost cap of {dollars(self._caps.daily_cost_cap_usd)} is reached until "
             "00:00 UTC"
         )
-
-    async def _say(self) -> None:
-        if self._said:
-            return
-        self._said = True
-        async with self._ctx.db.transaction() as connection:
-            await set_condition(connection, CONDITION, self._reason(), self._ctx.now())

@@ -15,6 +15,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from agents.kit.errors import (
+    CapReachedError,
     ModelError,
     NotConfiguredError,
     RefusedAnswerError,
@@ -375,6 +376,24 @@ async def test_no_more_requests_at_a_time_than_the_policy_lets(desk: Desk) -> No
         await asyncio.gather(*(model.ask(ASKED, Idea, desk.look()) for _ in range(12)))
 
     assert desk.double.most_at_once == 3
+
+
+async def test_room_that_others_under_way_hold_is_waited_for(desk: Desk) -> None:
+    """What a request can cost is far more than it does: a cap is not reached by that."""
+    used = {"prompt_tokens": 10, "completion_tokens": 10}
+    desk.double.says = says(Says(json.dumps(GOOD), usage=used, slow=0.02))
+    for cap in ("run_cost_cap_usd", "daily_cost_cap_usd", "project_daily_cost_cap_usd"):
+        context = desk.context(caps=AgentCaps.model_validate({cap: 0.025}))
+        async with open_model(context, FAST) as model:
+            await asyncio.gather(*(model.ask(ASKED, Idea, desk.look()) for _ in range(12)))
+    assert len(desk.double.asked) == 36
+    assert await desk.conditions() == {}
+    async with open_model(desk.context(caps=AgentCaps(daily_cost_cap_usd=0.01)), FAST) as model:
+        answers = await asyncio.gather(
+            *(model.ask(ASKED, Idea, desk.look()) for _ in range(12)), return_exceptions=True
+        )
+    assert {type(one) for one in answers} == {CapReachedError}
+    assert (await desk.conditions()).keys() == {"agents"}
 
 
 async def test_without_a_model_nothing_is_pretended(desk: Desk) -> None:
