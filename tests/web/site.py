@@ -18,6 +18,7 @@ from yarl import URL
 from scheduler.db.activity import ActivityStore
 from scheduler.db.conditions import ConditionStore
 from scheduler.db.fenced import BoundedDatabase
+from scheduler.db.glance import GlanceStore
 from scheduler.db.pools import Pools
 from scheduler.endpoint import Desk, Endpoint
 from scheduler.entry import Entry, Schedule
@@ -27,7 +28,7 @@ from scheduler.running.registry import JobType
 from scheduler.services import Services
 from scheduler.settings import Settings
 from scheduler.timing.document import Problem
-from scheduler.timing.reload import ReloadResult
+from scheduler.timing.reload import Reloaded, ReloadResult
 from scheduler.watching.health import Conditions, Health
 from scheduler.web.app import make_app
 from scheduler.web.keys import Daemon
@@ -201,6 +202,7 @@ async def open_site(
         runner=machine.runner,
         entries=machine.entries,
         activity=ActivityStore(pools),
+        glance=GlanceStore(pools),
         clock=machine.clock,
         health=Health(
             conditions=conditions,
@@ -212,6 +214,7 @@ async def open_site(
             now=time,
         ),
         reload=reload,
+        last_reload=lambda: Reloaded(time(), ReloadResult()),
         endpoints=endpoints,
         desk=desk,
         now=time,

@@ -40,11 +40,14 @@ come from `ui.form` (or `ui.action` for a single button), which carries the toke
 
 from __future__ import annotations
 
-from scheduler.web.pages import login, overview
+from scheduler.web.pages import activity, jobs, login, overview, runs
 from scheduler.web.route import Route
 
 PAGES: tuple[Route, ...] = (
     *overview.ROUTES,
+    *jobs.ROUTES,
+    *runs.ROUTES,
+    *activity.ROUTES,
     *login.ROUTES,
 )
 """In the order of the navigation."""
