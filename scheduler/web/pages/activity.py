@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -13,9 +15,10 @@ from scheduler.web.keys import DAEMON
 from scheduler.web.pages.page import page
 from scheduler.web.pages.rendering import render
 from scheduler.web.pages.runs import cursor_asked
-from scheduler.web.words import words
+from scheduler.web.words import exact, words
 
 PAGE = 50
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d")
 MOST_TEXT = 300
 MOST_DIFFERENCES = 40
 WHO = {
@@ -72,11 +75,12 @@ async def activity(request: web.Request) -> web.StreamResponse:
 
 
 def _details(row: Activity) -> list[tuple[str, str]]:
-    """What else is known of it, the differences aside."""
+    """What else is known of it. A run's own page has its parameters."""
+    hidden = {"differences", "runId"} | ({"params"} if "runId" in row.detail else set())
     return [
         (name, _text(value))
         for name, value in row.detail.items()
-        if name not in {"differences", "runId"} and value not in (None, [], {}, "")
+        if name not in hidden and value not in (None, [], {}, "")
     ][:20]
 
 
@@ -98,11 +102,22 @@ def _text(value: object) -> str:
             text = ", ".join(map(_text, value))
         case dict():
             text = ", ".join(f"{name}: {_text(item)}" for name, item in value.items())
+        case None:
+            text = "not set"
+        case str() if (moment := _moment(value)) is not None:
+            text = exact(moment)
         case bool():
             text = "true" if value else "false"
         case _:
             text = str(value)
     return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 1] + "…"
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if MOMENT.fullmatch(text) else None
+    except ValueError:
+        return None
 
 
 ROUTES = page("/activity", activity, menu="Activity")

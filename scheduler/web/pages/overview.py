@@ -92,7 +92,7 @@ async def overview(request: web.Request) -> web.StreamResponse:
         answered=answered,
         reloaded=daemon.last_reload(),
         next_fire=min(coming, default=None),
-        day=day("The next 24 hours", now.astimezone(zone), local, zone=zone.key),
+        day=day(f"The next 24 hours ({zone.key})", now.astimezone(zone), local, zone=zone.key),
         often=[(name, daemon.clock.words(name)) for name in upcoming.often],
         view=view,
         here_again=str(URL("/").with_query({k: v for k, v in view.items() if v})),
@@ -180,7 +180,7 @@ def _line(daemon: Daemon, name: str, state: JobState | None, row: JobRow | None)
     row = row or JobRow(None, ())
     return Line(
         entry=entry,
-        summary=daemon.jobs[entry.job].summary,
+        summary=daemon.jobs[entry.job].summary.replace("`", ""),
         words=daemon.clock.words(name) if scheduled else None,
         next_fires=daemon.clock.next_fires(name, 3) if scheduled else (),
         pause=daemon.clock.pauses.get(name),
