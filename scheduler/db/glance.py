@@ -23,7 +23,7 @@ WINDOW = 5_000
 LATEST = 2_000
 """Runs that the lateness is of."""
 NEWEST = 2**63 - 1
-MOST_FIELDS = 400
+MOST_FIELDS = 300
 """Characters of a log line's fields."""
 
 Item = TypeVar("Item")

@@ -34,7 +34,7 @@ from scheduler.web.app import make_app
 from scheduler.web.keys import Daemon
 from scheduler.web.server import Limits, serving
 from tests.support.agents import AGENTS
-from tests.support.machine import Machine, ManualTime, NoParams
+from tests.support.machine import START, Machine, ManualTime, NoParams
 
 CRON = "the-secret-of-the-crontab"
 ADMIN = "the-secret-of-the-operators"
@@ -162,6 +162,7 @@ async def open_site(
     *,
     entries: Sequence[Entry] | None = None,
     reload: Callable[[], Any] = no_reload,
+    last_reload: Callable[[], Reloaded] = lambda: Reloaded(START, ReloadResult()),
     limits: Limits | None = None,
     now: ManualTime | None = None,
     max_concurrent_runs: int = 5,
@@ -214,7 +215,7 @@ async def open_site(
             now=time,
         ),
         reload=reload,
-        last_reload=lambda: Reloaded(time(), ReloadResult()),
+        last_reload=last_reload,
         endpoints=endpoints,
         desk=desk,
         now=time,

@@ -16,7 +16,7 @@ LINE = 66
 STEP = 9
 """Pixels of each fire in a column."""
 MOST_STEPS = 5
-MOST_NAMED = 12
+MOST_NAMED = 8
 MANY = 150
 """Columns; with more minutes than that, ten of them share one."""
 
@@ -30,16 +30,20 @@ def day(
         for moment in moments:
             minutes.setdefault(moment.replace(second=0, microsecond=0), []).append(name)
     columns: dict[datetime, list[tuple[datetime, list[str]]]] = {}
+    is_coarse = len(minutes) > MANY
     for minute in sorted(minutes):
-        shared = minute - timedelta(minutes=minute.minute % 10) if len(minutes) > MANY else minute
+        shared = minute - timedelta(minutes=minute.minute % 10) if is_coarse else minute
         columns.setdefault(shared, []).append((minute, minutes[minute]))
     parts = [*_hours(now)]
     rows = []
     for moment, at in columns.items():
         together = max(len(names) for _, names in at)
-        told = "; ".join(f"{minute:%H:%M} {_listed(names)}" for minute, names in at)
+        names = [name for _, names in at for name in names]
+        told = f"{moment:%H:%M} {_listed(names)}"
+        if is_coarse:
+            told = f"{moment:%H:%M} {plural(len(names), 'fire')}, {together} in one minute"
         x = plain(min(max((moment - now) / timedelta(hours=HOURS), 0), 1) * 100)
-        height = min(sum(len(names) for _, names in at), MOST_STEPS) * STEP
+        height = min(len(names), MOST_STEPS) * STEP
         parts.append(
             Markup(
                 '<rect class="{}" x="{}%" y="{}" width="5" height="{}" rx="1">'
@@ -52,15 +56,12 @@ def day(
                     x, LINE - height - 3, together
                 )
             )
-        rows += [
-            (f"{minute:%a %H:%M}", plural(len(names), "job"), _listed(names))
-            for minute, names in at
-        ]
+        rows.append((f"{moment:%a %H:%M}", plural(together, "job"), _listed(sorted({*names}))))
     return Chart(
         title,
         svg(title, LINE + 22, parts, "day"),
-        (f"Time ({zone})", "Together", "Jobs"),
-        tuple(rows[:MANY]),
+        (f"Time ({zone})", "In the same minute", "Jobs"),
+        tuple(rows),
     )
 
 

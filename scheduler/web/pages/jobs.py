@@ -113,7 +113,8 @@ async def pause(request: web.Request, form: Form) -> web.StreamResponse:
     entry = entry_asked(request)
     try:
         until = _until(form, request.app[DAEMON].now())
-        await pause_job(request, entry, PauseBody(reason=_reason(form), until=until))
+        asked = {"reason": _reason(form), "until": until.isoformat() if until else None}
+        await pause_job(request, entry, PauseBody.model_validate(asked))
     except Refusal as refusal:
         if refusal.status != 422:
             raise

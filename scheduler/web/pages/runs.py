@@ -25,8 +25,8 @@ from scheduler.web.routes.runs import run_asked
 from scheduler.web.words import words
 
 PAGE = 40
-LOG_LINES = 150
-MOST_JSON = 12_000
+LOG_LINES = 75
+MOST_JSON = 6_000
 """Characters of a result that a page shows; the API has the whole."""
 TRIGGERS = {
     Trigger.SCHEDULE: "the clock",
