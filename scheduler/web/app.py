@@ -13,9 +13,9 @@ from scheduler.web.front import MAX_BODY, Front
 from scheduler.web.guesses import Guesses
 from scheduler.web.keys import DAEMON, PEERS, Daemon
 from scheduler.web.openapi import openapi
-from scheduler.web.pages import PAGES, assets
+from scheduler.web.pages import HEADS, assets
 from scheduler.web.pages.door import Door
-from scheduler.web.pages.page import menu_of
+from scheduler.web.pages.lazily import LazyPages
 from scheduler.web.pages.rendering import TEMPLATES, Templates
 from scheduler.web.pages.upcoming import ALMANAC, Almanac
 from scheduler.web.peers import Peers
@@ -58,7 +58,7 @@ def make_app(daemon: Daemon, *, steady: Callable[[], float] = monotonic) -> web.
     peers = Peers(daemon.settings.trusted_proxies)
     gate = Gate(daemon.settings, peers, Guesses(steady))
     sessions = Sessions(gate.admin_digests, daemon.now)
-    templates = Templates(daemon.now, menu_of(PAGES))
+    templates = Templates(daemon.now)
     app[DAEMON] = daemon
     app[PEERS] = peers
     app[GATE] = gate
@@ -66,11 +66,13 @@ def make_app(daemon: Daemon, *, steady: Callable[[], float] = monotonic) -> web.
     app[TEMPLATES] = templates
     app[ALMANAC] = Almanac()
     public = [route for each in daemon.endpoints for route in routes_of(each)]
-    routes = [*ROUTES, *PAGES, *assets.ROUTES, *public]
-    opening = Opening.of((route.documented_path, route.access) for route in routes)
+    routes = [*ROUTES, *assets.ROUTES, *public]
+    open_paths = (route.documented_path for route in routes if route.access is Access.OPEN)
+    opening = Opening(frozenset(open_paths), HEADS)
     app[FRONT] = Front(gate, opening, Door(sessions, templates, daemon))
     for route in routes:
         if (access := opening.access(route.documented_path)) is not route.access:
             raise ValueError(f"{route.path} would be {access}")
         app.router.add_route(route.method, route.path, route.handler)
+    app.router.register_resource(LazyPages(opening))
     return app

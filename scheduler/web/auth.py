@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -39,18 +39,9 @@ class Access(StrEnum):
 class Opening:
     """What opens a path, by the path alone: nothing is looked up for a caller without it."""
 
-    open_paths: frozenset[str] = frozenset()
-    page_heads: frozenset[str] = frozenset()
+    open_paths: frozenset[str]
+    page_heads: frozenset[str]
     """First parts of the pages' paths: what stands below them is a page, or nothing."""
-
-    @classmethod
-    def of(cls, routes: Iterable[tuple[str, Access]]) -> Opening:
-        """By the paths that there are, each with what opens it."""
-        declared = list(routes)
-        return cls(
-            frozenset(path for path, access in declared if access is Access.OPEN),
-            frozenset(_head(path) for path, access in declared if access is Access.PAGE),
-        )
 
     def access(self, path: str) -> Access:
         if path in self.open_paths:
@@ -59,10 +50,11 @@ class Opening:
             return Access.CRON
         if path.startswith(API):
             return Access.ADMIN
-        return Access.PAGE if _head(path) in self.page_heads else Access.OPEN
+        return Access.PAGE if head_of(path) in self.page_heads else Access.OPEN
 
 
-def _head(path: str) -> str:
+def head_of(path: str) -> str:
+    """The first part of a path."""
     return path.split("/", 2)[1] if path.startswith("/") else path
 
 

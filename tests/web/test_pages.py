@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sys
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +14,7 @@ import pytest
 from scheduler.settings import DEV_SECRET
 from scheduler.web.auth import Access
 from scheduler.web.guesses import LIMIT
-from scheduler.web.pages import PAGES
+from scheduler.web.pages import HEADS, all_pages
 from scheduler.web.pages.door import own_path
 from scheduler.web.sessions import LASTS, Sessions
 from tests.support.machine import ManualTime
@@ -20,14 +22,23 @@ from tests.web.browsing import CSRF, Browser, logged_in
 from tests.web.site import ADMIN, CRON, OpenSite
 
 LOCAL: dict[str, Any] = {"cron_secret": None, "admin_secret": None}
-SHOWN = [route.path for route in PAGES if route.method == "GET" and route.access is Access.PAGE]
-SENT = [route.path for route in PAGES if route.method == "POST" and route.access is Access.PAGE]
+SHOWN = [
+    route.path for route in all_pages() if route.method == "GET" and route.access is Access.PAGE
+]
+SENT = [
+    route.path for route in all_pages() if route.method == "POST" and route.access is Access.PAGE
+]
 SOME_ID = "018f0000-0000-7000-8000-000000000000"
 
 
 def filled(path: str) -> str:
     """A path of a route with something in the place of its parameters."""
     return re.sub(r"\{(\w+)(?::(?:[^{}]|\{[^{}]*\})+)?\}", lambda found: NAMES[found[1]], path)
+
+
+def test_every_first_part_of_a_path_has_a_page() -> None:
+    paged = [route.path for route in all_pages() if route.access is Access.PAGE]
+    assert {path.split("/")[1] for path in paged} == HEADS
 
 
 NAMES = {"name": "count", "id": SOME_ID, "slug": "developer"}
@@ -334,3 +345,36 @@ async def test_a_session_says_nothing_of_its_key() -> None:
     assert timedelta(0) < LASTS
     assert CSRF.search(f'name="csrf" value="{session.csrf}"')
     assert session.opened(session.sealed({"said": "x"})) == {"said": "x"}
+
+
+async def test_a_daemon_without_visitors_loads_no_page() -> None:
+    code = "import sys, scheduler.web.app; print(*sorted(sys.modules))"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE
+    )
+    loaded, _ = await process.communicate()
+    names = set(loaded.decode().split())
+    assert "scheduler.web.pages" in names
+    for heavy in ("jinja2", "scheduler.web.pages.overview", "scheduler.web.charts"):
+        assert heavy not in names
+
+
+async def test_other_methods_are_405_and_what_is_below_a_page_is_404(site: OpenSite) -> None:
+    browser = await logged_in(await site())
+    answer = await browser.call("/jobs/count", "PUT")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+    answer = await browser.call("/runs/a/b/c")
+    assert answer.status == 404
+    assert "there is nothing at /runs/a/b/c" in answer.text
+    assert (await browser.call("/", "HEAD")).status == 200
+
+
+async def test_a_form_of_a_session_that_has_ended_is_not_done_and_that_is_said(
+    site: OpenSite,
+) -> None:
+    one = await site()
+    stranger = Browser(one)
+    headers = {"Referer": f"http://127.0.0.1:{one.port}/runs?status=failed"}
+    answer = await stranger.call("/logout", "POST", data={"csrf": "x"}, headers=headers)
+    assert answer.headers["Location"] == "/login?next=/runs%3Fstatus%3Dfailed&lost=1"
+    assert "what you sent was not done" in await stranger.page(answer.headers["Location"])

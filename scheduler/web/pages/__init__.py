@@ -15,9 +15,10 @@
         change("/widgets/polish", polish),
     )
 
-Then one line in `PAGES` below. `page` answers only who has a session; `change` also holds the
-form's CSRF token and origin before it calls the handler, and `done` leads back to a page that says
-what happened. A `Refusal` raised anywhere becomes a page with its sentence.
+Then one line in `all_pages` below, and the first part of its paths in `HEADS`. `page` answers only
+who has a session; `change` also holds the form's CSRF token and origin before it calls the handler,
+and `done` leads back to a page that says what happened. A `Refusal` raised anywhere becomes a page
+with its sentence.
 
 The template stands in `scheduler/web/templates/widgets/page.html`:
 
@@ -40,14 +41,23 @@ come from `ui.form` (or `ui.action` for a single button), which carries the toke
 
 from __future__ import annotations
 
-from scheduler.web.pages import activity, jobs, login, overview, runs
+from typing import Final
+
 from scheduler.web.route import Route
 
-PAGES: tuple[Route, ...] = (
-    *overview.ROUTES,
-    *jobs.ROUTES,
-    *runs.ROUTES,
-    *activity.ROUTES,
-    *login.ROUTES,
-)
-"""In the order of the navigation."""
+HEADS: Final = frozenset({"", "jobs", "runs", "activity", "schedule", "logout"})
+"""First parts of the paths of pages: what stands below them takes a session, whatever it is."""
+LOGIN: Final = "login"
+
+
+def all_pages() -> tuple[Route, ...]:
+    """Their routes, in the order of the navigation; imported when the first page is asked for."""
+    from scheduler.web.pages import activity, jobs, login, overview, runs
+
+    return (
+        *overview.ROUTES,
+        *jobs.ROUTES,
+        *runs.ROUTES,
+        *activity.ROUTES,
+        *login.ROUTES,
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
@@ -112,11 +112,6 @@ def done(request: web.Request, location: str, said: str, *, good: bool = True) -
         samesite="Strict",
     )
     return response
-
-
-def menu_of(routes: Iterable[Route]) -> tuple[tuple[str, str], ...]:
-    """The navigation: paths and words."""
-    return tuple((route.path, route.menu) for route in routes if route.menu)
 
 
 def _session(request: web.Request) -> Session:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from scheduler.web import words
 from scheduler.web.keys import DAEMON
+from scheduler.web.pages import all_pages
 from scheduler.web.pages.assets import address
 from scheduler.web.sessions import FLASH, SESSION, Session
 
@@ -35,11 +36,10 @@ HEADERS: Mapping[str, str] = {
 
 
 class Templates:
-    """All templates of the pages. `now` is the daemon's clock; `menu` the navigation."""
+    """All templates of the pages. `now` is the daemon's clock."""
 
-    def __init__(self, now: Callable[[], datetime], menu: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._menu = menu
         self._environment: Environment | None = None
         self._making = asyncio.Lock()
 
@@ -49,7 +49,7 @@ class Templates:
             async with self._making:
                 self._environment = await asyncio.to_thread(self._make)
         found = self._environment.get_template(template)
-        values = {"now": self._now(), "menu": self._menu, **context}
+        values = {"now": self._now(), **context}
         return await asyncio.to_thread(found.render, values)
 
     def _make(self) -> Environment:
@@ -74,6 +74,7 @@ class Templates:
             words=words.words,
         )
         environment.globals["asset"] = address
+        environment.globals["menu"] = [(page.path, page.menu) for page in all_pages() if page.menu]
         for name in environment.list_templates():
             environment.get_template(name)
         return environment
