@@ -56,6 +56,18 @@ class Refusal(LamplighterError):
         return response
 
 
+class Elsewhere(LamplighterError):
+    """A request that is answered at another address of this site; raised below a handler."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(location)
+        self.location = location
+
+    def answer(self) -> web.Response:
+        headers = {"Location": self.location, "Cache-Control": "no-store"}
+        return web.Response(status=303, headers={**headers, "Referrer-Policy": "no-referrer"})
+
+
 def error_body(
     error: str, *, fields: Mapping[str, str] | None = None, run_id: UUID | None = None
 ) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""Who may call what: bearer secrets, compared in constant time, and the mode without any."""
+"""Who may call what: secrets, compared in constant time, and the mode without any."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
@@ -30,15 +31,31 @@ class Access(StrEnum):
     OPEN = "open"
     CRON = "cron"
     ADMIN = "admin"
+    PAGE = "page"
+    """A session that began with the login form."""
 
 
-def access_of(path: str, open_paths: frozenset[str]) -> Access:
-    """By the path alone, so that nothing is looked up for a caller without the secret."""
-    if path in open_paths:
-        return Access.OPEN
-    if path.startswith(WORKERS):
-        return Access.CRON
-    return Access.ADMIN if path.startswith(API) else Access.OPEN
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What opens a path, by the path alone: nothing is looked up for a caller without it."""
+
+    open_paths: frozenset[str]
+    page_heads: frozenset[str]
+    """First parts of the pages' paths: what stands below them is a page, or nothing."""
+
+    def access(self, path: str) -> Access:
+        if path in self.open_paths:
+            return Access.OPEN
+        if path.startswith(WORKERS):
+            return Access.CRON
+        if path.startswith(API):
+            return Access.ADMIN
+        return Access.PAGE if head_of(path) in self.page_heads else Access.OPEN
+
+
+def head_of(path: str) -> str:
+    """The first part of a path."""
+    return path.split("/", 2)[1] if path.startswith("/") else path
 
 
 class Gate:
@@ -77,31 +94,47 @@ class Gate:
                 "set CRON_SECRET to be reached through a proxy",
             )
 
+    @property
+    def admin_digests(self) -> tuple[bytes, ...]:
+        """Of the secrets that open the admin API and the pages; none where nothing opens them."""
+        return self._digests[Access.ADMIN]
+
     def check(self, access: Access, request: web.BaseRequest) -> None:
-        """Hold the bearer against the secrets of `access`."""
-        if access is Access.OPEN:
+        """Hold the bearer against the secrets of `access`. A session opens none of these."""
+        if access in {Access.OPEN, Access.PAGE}:
             return
         values = request.headers.getall("Authorization", ())
         token = _bearer(values[0]) if len(values) == 1 else None
-        if token is not None and self._opens(access, token):
+        if token is not None and self._opening(access, token) is not None:
             return
-        address = self._peers.address(request)
-        wait = self._guesses.failed(address)
-        if wait and token is not None:
+        self._count_failure(request, guessed=token is not None)
+        raise Refusal(401, UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
+
+    def log_in(self, secret: str, request: web.BaseRequest) -> bytes:
+        """The digest of the secret, typed into the login form, if it opens the pages."""
+        digest = self._opening(Access.ADMIN, secret.encode("utf-8", "surrogatepass"))
+        if digest is None:
+            self._count_failure(request, guessed=True)
+            raise Refusal(401, "that is not the secret")
+        return digest
+
+    def _count_failure(self, request: web.BaseRequest, *, guessed: bool) -> None:
+        wait = self._guesses.failed(self._peers.address(request))
+        if wait and guessed:
             raise Refusal(
                 429,
                 "too many wrong secrets from this address",
                 headers={"Retry-After": str(wait)},
             )
-        raise Refusal(401, UNAUTHORIZED, headers={"WWW-Authenticate": "Bearer"})
 
-    def _opens(self, access: Access, token: bytes) -> bool:
+    def _opening(self, access: Access, token: bytes) -> bytes | None:
         # Digests have one length, and all are compared: the time tells neither length nor which.
         given = hashlib.sha256(token).digest()
-        opens = False
+        found = None
         for digest in self._digests[access]:
-            opens |= hmac.compare_digest(given, digest)
-        return opens
+            if hmac.compare_digest(given, digest):
+                found = digest
+        return found
 
 
 def _digests(secrets: Sequence[SecretStr | None]) -> tuple[bytes, ...]:
@@ -131,3 +164,6 @@ def _names_loopback(host: str) -> bool:
     else:
         name, _, port = host.partition(":")
     return is_loopback(name) and (not port or (port.isascii() and port.isdigit()))
+
+
+GATE = web.AppKey("gate", Gate)

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 import structlog
 from aiohttp import web
 
 from scheduler.errors import DatabaseAwayError
-from scheduler.web.answers import Refusal, short
-from scheduler.web.auth import Gate, access_of
+from scheduler.web.answers import Elsewhere, Refusal, short
+from scheduler.web.auth import API, Access, Gate, Opening
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Doorkeeper(Protocol):
+    """What the pages do before and after a request."""
+
+    async def let_in(self, request: web.BaseRequest) -> None:
+        """Know the session of a request for a page. Raises `Refusal`, or sends to the login."""
+        ...
+
+    async def say(self, request: web.BaseRequest, refusal: Refusal) -> web.Response:
+        """The refusal as a page."""
+        ...
+
 
 MAX_BODY = 64 * 1024
 
@@ -24,30 +38,43 @@ INTERNAL = "the daemon failed to answer this; its log says why"
 class Front:
     """Stands before the router, not in it: wrong paths and methods are answered here as well."""
 
-    def __init__(self, gate: Gate, open_paths: frozenset[str]) -> None:
+    def __init__(self, gate: Gate, opening: Opening, pages: Doorkeeper) -> None:
         self._gate = gate
-        self._open_paths = open_paths
+        self._opening = opening
+        self._pages = pages
 
     async def answer(self, request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
+        # The path as the router will read it: `%77orkers` is `workers` to both.
+        path = request.rel_url.path_safe
+        access = self._opening.access(path)
         try:
             if self._gate.is_local:
                 self._gate.check_local(request.headers)
-            # The path as the router will read it: `%77orkers` is `workers` to both.
-            access = access_of(request.rel_url.path_safe, self._open_paths)
             self._gate.check(access, request)
+            if access is Access.PAGE:
+                await self._pages.let_in(request)
             return await handler(request)
-        except Refusal as refusal:
-            return refusal.answer()
+        except Refusal as error:
+            refusal = error
+        except Elsewhere as elsewhere:
+            return elsewhere.answer()
         except web.HTTPException as error:
-            return _of_http(error, request).answer()
+            refusal = _of_http(error, request)
         except DatabaseAwayError:
-            return Refusal(503, DATABASE_AWAY, headers={"Retry-After": "5"}).answer()
+            refusal = Refusal(503, DATABASE_AWAY, headers={"Retry-After": "5"})
         except ConnectionError:
             # The caller is gone; aiohttp knows what to do.
             raise
         except Exception:
             log.exception("request_failed", method=request.method, path=short(request.path))
-            return Refusal(500, INTERNAL).answer()
+            refusal = Refusal(500, INTERNAL)
+        if access is Access.PAGE or (not path.startswith(API) and _wants_page(request)):
+            return await self._pages.say(request, refusal)
+        return refusal.answer()
+
+
+def _wants_page(request: web.BaseRequest) -> bool:
+    return request.method in {"GET", "POST"} and "text/html" in request.headers.get("Accept", "")
 
 
 def _of_http(error: web.HTTPException, request: web.BaseRequest) -> Refusal:

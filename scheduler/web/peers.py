@@ -34,6 +34,24 @@ class Peers:
             peer = before
         return str(peer)
 
+    def scheme(self, request: web.BaseRequest) -> str:
+        """`https` where a trusted proxy says that this is how it was asked."""
+        told = self._told(request, "X-Forwarded-Proto")
+        return "https" if "https" in told else "http"
+
+    def forwarded_host(self, request: web.BaseRequest) -> str:
+        """The name that a trusted proxy was asked by; empty where none tells."""
+        told = self._told(request, "X-Forwarded-Host")
+        return told[-1] if told else ""
+
+    def _told(self, request: web.BaseRequest, name: str) -> list[str]:
+        """What trusted proxies say, the nearest last."""
+        peer = _parse(request.remote or "")
+        if peer is None or not self._is_trusted(peer):
+            return []
+        parts = ",".join(request.headers.getall(name, ())).lower().split(",")
+        return [part.strip() for part in parts if part.strip()]
+
     def _is_trusted(self, address: IPv4Address | IPv6Address) -> bool:
         return any(address in network for network in self._trusted)
 

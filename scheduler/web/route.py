@@ -33,6 +33,8 @@ class Route:
     body: type[BaseModel] | None = None
     runs_job: bool = False
     """Documented once for each job, whose parameters it takes."""
+    menu: str | None = None
+    """A page's word in the navigation."""
 
     @property
     def documented_path(self) -> str:
