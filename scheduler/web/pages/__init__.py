@@ -40,11 +40,24 @@ come from `ui.form` (or `ui.action` for a single button), which carries the toke
 
 from __future__ import annotations
 
-from scheduler.web.pages import login, overview
+from scheduler.web.pages import (
+    agents,
+    login,
+    overview,
+    project,
+    projects,
+    suggestion,
+    suggestions,
+)
 from scheduler.web.route import Route
 
 PAGES: tuple[Route, ...] = (
     *overview.ROUTES,
+    *suggestions.ROUTES,
+    *suggestion.ROUTES,
+    *agents.ROUTES,
+    *projects.ROUTES,
+    *project.ROUTES,
     *login.ROUTES,
 )
 """In the order of the navigation."""
