@@ -134,9 +134,11 @@ async def find(
     """The newest first; `before` is the `seq` of the last one of the page before."""
     await expire(connection, now)
     await sql.plan_each_list(connection)
-    rows = sql.find(
-        connection, status=status, project=project, agent=agent, before=before, most=most
-    )
+    filters = {"status": status, "project": project, "agent": agent}
+    if any(filters.values()):
+        rows = sql.find(connection, **filters, before=before, most=most)
+    else:
+        rows = sql.find_all(connection, before=before, most=most)
     return [Suggestion.of(row) async for row in rows]
 
 

@@ -20,6 +20,13 @@ WHERE (:status ::text IS NULL OR s.status = :status)
 ORDER BY s.seq DESC
 LIMIT :most;
 
+-- name: find_all
+SELECT {shown}
+FROM lamplighter.suggestions s
+WHERE (:before ::bigint IS NULL OR - s.seq > - :before)
+ORDER BY - s.seq
+LIMIT :most;
+
 -- name: plan_each_list!
 -- A plan for all filters at once reads everything for the rare ones.
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true);

@@ -28,6 +28,8 @@ from scheduler.web.words import words
 WAIT = 20.0
 """Seconds for which publishing is waited for; past them the page says that it goes on."""
 MOST_EVENTS = 200
+SCORES = ("relevance", "actionability", "freshness", "value")
+"""In their order; others come after them."""
 OPEN = frozenset({"pending", "approved", "publish_failed"})
 
 
@@ -165,7 +167,8 @@ async def _decided(
 def scores_of(one: Suggestion) -> list[Score]:
     """What the gate gave; each a number, or a number with the reason."""
     found = []
-    for name, given in one.scores.items():
+    for name in (*SCORES, *sorted(one.scores.keys() - {*SCORES})):
+        given = one.scores.get(name)
         score = given.get("score") if isinstance(given, dict) else given
         why = given.get("evidence") if isinstance(given, dict) else None
         if isinstance(score, int | float):
