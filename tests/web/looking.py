@@ -34,15 +34,10 @@ class Seen(HTMLParser):
         self.tags.add(tag)
         for name, value in attrs:
             self.attributes.add(name)
-            match name:
-                case "href":
-                    self.links.append(value or "")
-                case "src":
-                    self.sources.append(value or "")
-                case "action":
-                    self.forms.append(value or "")
-                case "value":
-                    self.values.append(value or "")
+            kept = {"href": self.links, "src": self.sources, "action": self.forms}
+            kept["value"] = self.values
+            if name in kept:
+                kept[name].append(value or "")
 
     def handle_data(self, data: str) -> None:
         self.text += data

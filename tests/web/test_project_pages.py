@@ -102,7 +102,8 @@ async def insert(bench: Bench, table: str, **values: Any) -> None:
 
 
 async def recorded(one: Site) -> list[Any]:
-    return (await one.admin("/api/v1/activity")).body["items"]
+    items: list[Any] = (await one.admin("/api/v1/activity")).body["items"]
+    return items
 
 
 async def test_without_projects_it_says_what_comes_next(site: OpenSite, bench: Bench) -> None:
