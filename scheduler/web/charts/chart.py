@@ -18,7 +18,7 @@ HEIGHT = 150
 """Pixels of the plot, without what stands above and below."""
 TOP = 16
 BOTTOM = 18
-TICKS = 3
+TICKS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +56,21 @@ def ceiling(most: float) -> float:
     return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= most)
 
 
-def axis(top: float, say: Say = number) -> list[Markup]:
-    """Lines across with their numbers, zero at the bottom."""
-    parts = []
+def axis(top: float, say: Say = number) -> tuple[list[Markup], list[Markup]]:
+    """Lines across, to stand behind what is drawn, and their numbers, to stand before it."""
+    behind, before = [], []
     for n in range(TICKS + 1):
         y = TOP + HEIGHT - HEIGHT * n / TICKS
-        parts.append(
-            Markup(
-                '<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>'
-                '<text x="0" y="{1}">{2}</text>'
-            ).format(plain(y), plain(y - 3), say(top * n / TICKS) if n else "")
+        behind.append(
+            Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(plain(y))
         )
-    return parts
+        if n:
+            before.append(
+                Markup('<text class="axis" x="0" y="{}">{}</text>').format(
+                    plain(y - 3), say(top * n / TICKS)
+                )
+            )
+    return behind, before
 
 
 def below(labels: Sequence[str]) -> list[Markup]:

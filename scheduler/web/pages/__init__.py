@@ -41,11 +41,14 @@ come from `ui.form` (or `ui.action` for a single button), which carries the toke
 from __future__ import annotations
 
 from scheduler.web.pages import (
+    activity,
     agents,
+    jobs,
     login,
     overview,
     project,
     projects,
+    runs,
     suggestion,
     suggestions,
 )
@@ -53,11 +56,14 @@ from scheduler.web.route import Route
 
 PAGES: tuple[Route, ...] = (
     *overview.ROUTES,
+    *jobs.ROUTES,
+    *runs.ROUTES,
     *suggestions.ROUTES,
     *suggestion.ROUTES,
     *agents.ROUTES,
     *projects.ROUTES,
     *project.ROUTES,
+    *activity.ROUTES,
     *login.ROUTES,
 )
 """In the order of the navigation."""
