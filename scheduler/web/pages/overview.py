@@ -28,7 +28,7 @@ from scheduler.web.pages.results import main_count
 from scheduler.web.pages.upcoming import ALMANAC
 from scheduler.web.words import plural
 
-MOST_JOBS = 50
+MOST_JOBS = 40
 """Of a page."""
 SHOWN = ("", "attention", "paused")
 
