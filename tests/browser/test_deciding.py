@@ -31,7 +31,7 @@ async def test_deciding_about_suggestions(site: OpenSite, look: OpenLooker, benc
     await one.page.fill("#reason", "not now")
     await one.page.click("#reject-many")
     await one.page.wait_for_selector("text=2 suggestions rejected.")
-    await one.page.click("text=Write the next release down")
+    await one.page.click("a:has-text('Write the next release down')")
     await one.page.click("#approve")
     await one.page.wait_for_selector("text=Approved. It can be published now.")
     await one.page.click("#publish")
