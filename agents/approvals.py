@@ -29,6 +29,8 @@ SECOND_LOOK = timedelta(days=7)
 """What is pending again because of that does not expire before."""
 MOST_LAPSED = 1_000
 """Suggestions that time changes in one call; the rest with the next."""
+MOST_COUNTED = 1_000
+MOST_GROUPS = 24
 MARKER = re.compile(r"<!--\s*lamplighter", re.IGNORECASE)
 BOUNDS = {"title": (LEAST_TITLE, MOST_TITLE), "body": (LEAST_BODY, MOST_BODY)}
 
@@ -102,6 +104,15 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many suggestions of an agent about a project nobody has decided about."""
+
+    project_id: UUID
+    agent: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lapsed:
     """What time has changed."""
 
@@ -122,10 +133,19 @@ async def find(
 ) -> list[Suggestion]:
     """The newest first; `before` is the `seq` of the last one of the page before."""
     await expire(connection, now)
-    rows = sql.find(
-        connection, status=status, project=project, agent=agent, before=before, most=most
-    )
+    await sql.plan_each_list(connection)
+    filters = {"status": status, "project": project, "agent": agent}
+    if any(filters.values()):
+        rows = sql.find(connection, **filters, before=before, most=most)
+    else:
+        rows = sql.find_all(connection, before=before, most=most)
     return [Suggestion.of(row) async for row in rows]
+
+
+async def waiting(connection: Connection) -> list[Waiting]:
+    """Of the latest `MOST_COUNTED` that nobody has decided about; the largest groups first."""
+    rows = sql.waiting(connection, most=MOST_COUNTED, most_groups=MOST_GROUPS)
+    return [Waiting(**row) async for row in rows]
 
 
 async def get(connection: Connection, suggestion: UUID, now: datetime) -> Suggestion:

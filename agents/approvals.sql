@@ -20,6 +20,24 @@ WHERE (:status ::text IS NULL OR s.status = :status)
 ORDER BY s.seq DESC
 LIMIT :most;
 
+-- name: find_all
+SELECT {shown}
+FROM lamplighter.suggestions s
+WHERE (:before ::bigint IS NULL OR - s.seq > - :before)
+ORDER BY - s.seq
+LIMIT :most;
+
+-- name: plan_each_list!
+-- A plan for all filters at once reads everything for the rare ones.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true);
+
+-- name: waiting
+-- Of the latest that nobody has decided about: how many of each project and agent.
+SELECT project_id, agent, count(*) AS count
+FROM (SELECT s.project_id, s.agent FROM lamplighter.suggestions s
+      WHERE s.status = 'pending' ORDER BY s.seq DESC LIMIT :most) AS latest
+GROUP BY project_id, agent ORDER BY count DESC, project_id, agent LIMIT :most_groups;
+
 -- name: one^
 SELECT {shown} FROM lamplighter.suggestions s WHERE s.id = :suggestion;
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -81,7 +82,12 @@ class SwitchBody(ReasonBody):
 
 async def body_asked(request: web.Request, model: type[Body]) -> Body:
     """The body as `model`; an empty one is its defaults. Raises a 422 that names the fields."""
+    return as_body(await read_object(request), model)
+
+
+def as_body(values: Mapping[str, object], model: type[Body]) -> Body:
+    """What a form has sent, say, as `model`. Raises a 422 that names the fields."""
     try:
-        return model.model_validate(await read_object(request))
+        return model.model_validate(values)
     except ValidationError as error:
         raise refusal_of(error, model) from error

@@ -61,7 +61,8 @@ def number(value: float | None, digits: int = 2) -> str:
         return NOTHING
     if isinstance(value, int) or float(value).is_integer():
         return f"{int(value):,}"
-    return f"{value:,.{digits}f}".rstrip("0").rstrip(".")
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def percent(part: float | None, digits: int = 1) -> str:

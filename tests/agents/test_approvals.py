@@ -309,7 +309,8 @@ async def test_no_list_reads_all_of_thousands(bench: Bench, status: str | None) 
         made,
     )
     await pool.execute("ANALYZE lamplighter.suggestions")
-    rows = await pool.fetch(f"EXPLAIN {sql.find.sql}", status, None, None, 4000, 51)
+    query, filters = (sql.find, [status, None, None]) if status else (sql.find_all, [])
+    rows = await pool.fetch(f"EXPLAIN {query.sql}", *filters, 4000, 51)
     plan = "\n".join(row[0] for row in rows)
     assert "Index Scan" in plan
     assert "Seq Scan on suggestions" not in plan

@@ -11,6 +11,7 @@ from scheduler.web.charts.chart import Chart
 from scheduler.web.charts.funnel import Step, funnel
 from scheduler.web.charts.heat import Heat, heat
 from scheduler.web.charts.lines import lines
+from scheduler.web.charts.meter import meter
 from scheduler.web.charts.strip import strip
 
-__all__ = ("Chart", "Heat", "Step", "bars", "funnel", "heat", "lines", "strip")
+__all__ = ("Chart", "Heat", "Step", "bars", "funnel", "heat", "lines", "meter", "strip")

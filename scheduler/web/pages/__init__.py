@@ -41,23 +41,30 @@ come from `ui.form` (or `ui.action` for a single button), which carries the toke
 
 from __future__ import annotations
 
-from typing import Final
-
+from scheduler.web.pages import (
+    activity,
+    agents,
+    jobs,
+    login,
+    overview,
+    project,
+    projects,
+    runs,
+    suggestion,
+    suggestions,
+)
 from scheduler.web.route import Route
 
-HEADS: Final = frozenset({"", "jobs", "runs", "activity", "schedule", "logout"})
-"""First parts of the paths of pages: what stands below them takes a session, whatever it is."""
-LOGIN: Final = "login"
-
-
-def all_pages() -> tuple[Route, ...]:
-    """Their routes, in the order of the navigation; imported when the first page is asked for."""
-    from scheduler.web.pages import activity, jobs, login, overview, runs
-
-    return (
-        *overview.ROUTES,
-        *jobs.ROUTES,
-        *runs.ROUTES,
-        *activity.ROUTES,
-        *login.ROUTES,
-    )
+PAGES: tuple[Route, ...] = (
+    *overview.ROUTES,
+    *jobs.ROUTES,
+    *runs.ROUTES,
+    *suggestions.ROUTES,
+    *suggestion.ROUTES,
+    *agents.ROUTES,
+    *projects.ROUTES,
+    *project.ROUTES,
+    *activity.ROUTES,
+    *login.ROUTES,
+)
+"""In the order of the navigation."""

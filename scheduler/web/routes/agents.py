@@ -17,10 +17,10 @@ from scheduler.web.answers import answer
 from scheduler.web.auth import Access
 from scheduler.web.bodies import SwitchBody, body_asked
 from scheduler.web.body import read_object
+from scheduler.web.decisions import set_agent, switch_auto_publish
 from scheduler.web.desk import at_desk, id_asked
 from scheduler.web.keys import DAEMON, AgentView
 from scheduler.web.paging import days_asked
-from scheduler.web.record import Caller
 from scheduler.web.route import Route
 
 DAYS = {
@@ -44,14 +44,7 @@ async def all_agents(request: web.Request) -> web.Response:
 
 
 async def auto_publish(request: web.Request) -> web.Response:
-    """At once, for all daemons; what is listed in the schedule file stays as it is."""
-    body, caller = await body_asked(request, SwitchBody), Caller.of(request)
-    async with at_desk(request) as (desk, connection):
-        await autonomy.switch(
-            connection, enabled=body.enabled, by=caller.name, reason=body.reason, now=desk.now()
-        )
-        off = await autonomy.switched_off(connection)
-    await caller.record("auto_publish", None, reason=body.reason, detail={"enabled": body.enabled})
+    off = await switch_auto_publish(request, await body_asked(request, SwitchBody))
     return answer(_switch_view(request.app[DAEMON].clock.schedule.agents, off))
 
 
@@ -67,25 +60,10 @@ async def agent_of_project(request: web.Request) -> web.Response:
 
 async def change_agent(request: web.Request) -> web.Response:
     """What is given is set, null takes a setting back to the schedule file's, the rest stays."""
-    daemon, project = request.app[DAEMON], id_asked(request, "project")
-    caller, policy = Caller.of(request), daemon.clock.schedule.agents
+    project = id_asked(request, "project")
     changes = await read_object(request)
-    async with at_desk(request) as (desk, connection):
-        made = await settings.put(
-            connection,
-            desk.tables,
-            policy,
-            daemon.agents,
-            project,
-            request.match_info["slug"],
-            changes,
-            by=caller.name,
-            now=desk.now(),
-        )
-    await caller.record(
-        "agent_settings", f"{made.agent} of project {project}", detail={"changes": changes}
-    )
-    return answer(_settings_view(made, policy))
+    made = await set_agent(request, project, request.match_info["slug"], changes)
+    return answer(_settings_view(made, request.app[DAEMON].clock.schedule.agents))
 
 
 def _settings_view(found: AgentOfProject, policy: AgentPolicy) -> dict[str, Any]:

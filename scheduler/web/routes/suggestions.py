@@ -9,15 +9,14 @@ from aiohttp import web
 from pydantic import BaseModel
 
 from agents import approvals
-from agents.approvals import STATUSES, By, EditError, Suggestion
-from scheduler.job import Connection, Json
+from agents.approvals import STATUSES
 from scheduler.run import Trigger
+from scheduler.web import decisions
 from scheduler.web.answers import Refusal, answer
 from scheduler.web.arguments import (
     KEY,
     REASON,
     WAIT,
-    Asked,
     idempotency_key,
     take_reason,
     take_wait,
@@ -32,15 +31,10 @@ from scheduler.web.bodies import (
 )
 from scheduler.web.body import read_query, refuse_unknown
 from scheduler.web.desk import at_desk, id_asked
-from scheduler.web.keys import DAEMON
 from scheduler.web.launch import Wish, launch
-from scheduler.web.named import entry_called
 from scheduler.web.paging import BEFORE, LIMIT, page_asked
-from scheduler.web.record import Caller
 from scheduler.web.route import Route
 from scheduler.web.views import suggestion_event_view, suggestion_view
-
-PUBLISH = "orchestration/publish"
 
 
 async def suggestions(request: web.Request) -> web.Response:
@@ -73,86 +67,26 @@ async def single(request: web.Request) -> web.Response:
 
 
 async def approve(request: web.Request) -> web.Response:
-    """What was shown, if the caller says which hash that had."""
     body = await body_asked(request, ApproveBody)
-    return await _decide(
-        request,
-        "approve",
-        body.reason,
-        lambda connection, one, by: approvals.approve(
-            connection, one, by, request.app[DAEMON].now(), body.shown_hash
-        ),
-    )
+    one = await decisions.approve(request, id_asked(request, "suggestion"), body)
+    return answer(suggestion_view(one))
 
 
 async def reject(request: web.Request) -> web.Response:
     body = await body_asked(request, ReasonBody)
-    return await _decide(
-        request,
-        "reject",
-        body.reason,
-        lambda connection, one, by: approvals.reject(
-            connection, one, by, request.app[DAEMON].now()
-        ),
-    )
+    one = await decisions.reject(request, id_asked(request, "suggestion"), body.reason)
+    return answer(suggestion_view(one))
 
 
 async def edit(request: web.Request) -> web.Response:
-    """Other words; an approval of those before is void."""
     body = await body_asked(request, EditBody)
-    if body.title is None and body.body is None:
-        raise Refusal(422, "nothing is to be changed: give title, body or both")
-    try:
-        return await _decide(
-            request,
-            "edit",
-            body.reason,
-            lambda connection, one, by: approvals.edit(
-                connection,
-                one,
-                by,
-                request.app[DAEMON].now(),
-                title=body.title,
-                body=body.body,
-                shown=body.shown_hash,
-            ),
-        )
-    except EditError as error:
-        raise Refusal(422, str(error), fields={error.field: error.allowed}) from error
-
-
-async def _decide(
-    request: web.Request,
-    action: str,
-    reason: str | None,
-    decide: Callable[[Connection, UUID, By], Awaitable[Suggestion]],
-) -> web.Response:
-    suggestion, caller = id_asked(request, "suggestion"), Caller.of(request)
-    async with at_desk(request) as (_, connection):
-        one = await decide(connection, suggestion, By(caller.who, caller.address, reason))
-    await caller.record(
-        action,
-        f"suggestion {suggestion}",
-        reason=reason,
-        detail={**_about(one), "shownHash": one.shown_hash},
-    )
+    one = await decisions.edit(request, id_asked(request, "suggestion"), body)
     return answer(suggestion_view(one))
 
 
 async def reject_many(request: web.Request) -> web.Response:
     """Those that can be; the others are named with the reason."""
-    body, caller = await body_asked(request, RejectManyBody), Caller.of(request)
-    async with at_desk(request) as (desk, connection):
-        done, refused = await approvals.reject_many(
-            connection, body.ids, By(caller.who, caller.address, body.reason), desk.now()
-        )
-    if done:
-        await caller.record(
-            "reject",
-            f"{len(done)} suggestions",
-            reason=body.reason,
-            detail={"suggestions": [str(one) for one in done]},
-        )
+    done, refused = await decisions.reject_many(request, await body_asked(request, RejectManyBody))
     return answer(
         {
             "rejected": [str(one) for one in done],
@@ -163,34 +97,20 @@ async def reject_many(request: web.Request) -> web.Response:
 
 async def publish(request: web.Request) -> web.Response:
     """A run of the job that publishes, with this suggestion; what it cannot do is said before."""
-    suggestion, daemon = id_asked(request, "suggestion"), request.app[DAEMON]
+    suggestion = id_asked(request, "suggestion")
     query = read_query(request)
     wait, reason = take_wait(query), take_reason(query)
     if query:
         refuse_unknown(query, "wait, reason")
-    body = await body_asked(request, ReasonBody)
-    async with at_desk(request) as (desk, connection):
-        one = await approvals.get(connection, suggestion, desk.now())
-    if one.is_sample:
-        raise Refusal(409, "a sample is never published: it is there to try the queue with")
-    if one.status != "approved":
-        raise Refusal(409, f"it is {one.status}; what is approved can be published")
-    entry = entry_called(daemon, PUBLISH)
-    params = entry.params.model_copy(update={"suggestion": suggestion})
-    await Caller.of(request).record(
-        "publish", f"suggestion {suggestion}", reason=body.reason or reason, detail=_about(one)
-    )
+    reason = (await body_asked(request, ReasonBody)).reason or reason
+    entry, asked = await decisions.publishing_of(request, suggestion, reason)
     wish = Wish(
         wait=wait,
-        reason=body.reason or reason,
+        reason=reason,
         idempotency_key=idempotency_key(request.headers),
         runs_at="/api/v1/runs/",
     )
-    return await launch(request, entry, Asked(params, {"suggestion"}), Trigger.ADMIN, wish)
-
-
-def _about(one: Suggestion) -> Json:
-    return {"project": str(one.project_id), "agent": one.agent, "kind": one.kind}
+    return await launch(request, entry, asked, Trigger.ADMIN, wish)
 
 
 def _decision(
