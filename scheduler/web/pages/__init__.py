@@ -40,11 +40,28 @@ come from `ui.form` (or `ui.action` for a single button), which carries the toke
 
 from __future__ import annotations
 
-from scheduler.web.pages import login, overview
+from scheduler.web.pages import (
+    analytics,
+    cohorts,
+    funnels,
+    login,
+    newsletter,
+    overview,
+    segments,
+    sequences,
+    suppressions,
+)
 from scheduler.web.route import Route
 
 PAGES: tuple[Route, ...] = (
     *overview.ROUTES,
+    *analytics.ROUTES,
+    *funnels.ROUTES,
+    *cohorts.ROUTES,
+    *segments.ROUTES,
+    *newsletter.ROUTES,
+    *sequences.ROUTES,
+    *suppressions.ROUTES,
     *login.ROUTES,
 )
 """In the order of the navigation."""
