@@ -46,7 +46,7 @@ FROM (
     FROM email_queue
     WHERE status = 'failed'
     LIMIT :cap ::int + 1
-) AS some
+) AS bounded
 GROUP BY error_code
 ORDER BY count(*) DESC
 LIMIT 20;

@@ -109,12 +109,18 @@ async def _steps(connection: Connection, sequences: Sequence[UUID]) -> dict[UUID
                 order=row["step_order"],
                 name=row["name"],
                 action=row["action"],
-                delay=f"{row['delay_value']} {row['delay_unit']}" if row["delay_value"] else "",
+                delay=_delay(row["delay_value"], row["delay_unit"]),
                 subject=row["subject"],
                 sent=row["sent"],
             )
         )
     return found
+
+
+def _delay(value: int, unit: str) -> str:
+    if not value:
+        return ""
+    return f"{value:,} {unit.removesuffix('s') if value == 1 else unit}"
 
 
 def _waiting(steps: Sequence[Step], rows: Iterable[Row]) -> list[Step]:

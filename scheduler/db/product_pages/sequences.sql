@@ -51,5 +51,5 @@ FROM (
     FROM newsletter_sequence_enrollments e
     WHERE e.sequence_id = :id ::uuid
     LIMIT :cap ::int + 1
-) AS some
+) AS bounded
 GROUP BY status, done;

@@ -17,4 +17,4 @@ LIMIT :most ::int;
 
 -- name: in_force$
 SELECT count(*) FROM (
-    SELECT FROM lamplighter.suppressions WHERE lifted_at IS NULL LIMIT :cap ::int + 1) AS some;
+    SELECT FROM lamplighter.suppressions WHERE lifted_at IS NULL LIMIT :cap ::int + 1) AS bounded;

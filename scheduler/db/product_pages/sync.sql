@@ -17,7 +17,7 @@ LIMIT :most ::int;
 SELECT p.provider, p.full_begun_at, p.full_at, p.cursor IS NOT NULL AS has_place,
     (SELECT count(*) FROM (
         SELECT FROM lamplighter.newsletter_contacts c
-        WHERE c.provider = p.provider LIMIT :cap ::int + 1) AS some) AS contacts
+        WHERE c.provider = p.provider LIMIT :cap ::int + 1) AS bounded) AS contacts
 FROM lamplighter.newsletter_providers p
 ORDER BY p.provider
 LIMIT 20;

@@ -54,25 +54,36 @@ def shortened(name: str, most: int = 40) -> str:
 
 
 def ceiling(most: float) -> float:
-    """A round number at or above `most`, for the top of an axis."""
+    """A number at or above `most`, for the top of an axis; a third of it is a round one."""
     if most <= 0:
         return 1.0
+    if isinstance(most, int) and most <= TICKS:
+        return float(TICKS)  # things are counted in ones
     power = 10.0 ** math.floor(math.log10(most))
-    return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= most)
+    steps = (1.2, 1.5, 1.8, 2.4, 3, 3.6, 4.5, 6, 7.5, 9, 12)
+    return next(step * power for step in steps if step * power >= most)
 
 
-def axis(top: float, say: Say = number) -> list[Markup]:
-    """Lines across with their numbers, zero at the bottom."""
-    parts = []
-    for n in range(TICKS + 1):
-        y = TOP + HEIGHT - HEIGHT * n / TICKS
-        parts.append(
-            Markup(
-                '<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>'
-                '<text x="0" y="{1}">{2}</text>'
-            ).format(plain(y), plain(y - 3), say(top * n / TICKS) if n else "")
+def grid() -> list[Markup]:
+    """Lines across, zero at the bottom."""
+    return [
+        Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(plain(_level(n)))
+        for n in range(TICKS + 1)
+    ]
+
+
+def scale(top: float, say: Say = number) -> list[Markup]:
+    """The numbers at those lines, to be drawn over everything else."""
+    return [
+        Markup('<text class="scale" x="0" y="{}">{}</text>').format(
+            plain(_level(n) - 3), say(round(top * n / TICKS, 9))
         )
-    return parts
+        for n in range(1, TICKS + 1)
+    ]
+
+
+def _level(n: int) -> float:
+    return TOP + HEIGHT - HEIGHT * n / TICKS
 
 
 def below(labels: Sequence[str]) -> list[Markup]:

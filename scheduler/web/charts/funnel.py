@@ -10,7 +10,7 @@ from markupsafe import Markup
 from scheduler.web.charts.chart import Chart, plain, shortened, svg
 from scheduler.web.words import number, percent
 
-ROW = 46
+ROW = 54
 """Pixels of a step."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
@@ -56,6 +56,7 @@ async def analytics(request: web.Request) -> web.StreamResponse:
     days = await reader.part(rollups.DAILY, lambda c: rollups.days(c, first, last))
     hours = await reader.part(rollups.HOURLY, lambda c: rollups.hours(c, since, until))
     shown = [last - timedelta(days=n) for n in reversed(range(period))]
+    charts = _daily(days.value or {}, shown, currency)
     return await render(
         request,
         "analytics/page.html",
@@ -64,7 +65,9 @@ async def analytics(request: web.Request) -> web.StreamResponse:
         days=days,
         known=[day for day in shown if day in (days.value or {})],
         totals=_totals(days.value or {}, shown, currency),
-        charts=_daily(days.value or {}, shown, currency),
+        charts=[replace(chart, rows=()) for chart in charts],
+        heads=_heads(charts),
+        rows=_rows(charts),
         by_week=period > DAILY_UP_TO,
         hours=hours,
         hourly=_hourly(hours, since),
@@ -176,6 +179,19 @@ def _daily(days: Mapping[date, Row], shown: Sequence[date], currency: str) -> li
             },
         ),
     ]
+
+
+def _heads(charts: Sequence[Chart]) -> list[str]:
+    """All days stand in one table: as one for each chart they would weigh more than the rest."""
+    titles = [
+        (chart.title.partition(" a day")[0], name) for chart in charts for name in chart.legend
+    ]
+    return [charts[0].heads[0], *(f"{title}: {name}" for title, name in titles)] if charts else []
+
+
+def _rows(charts: Sequence[Chart]) -> list[tuple[str, ...]]:
+    by_point = zip(*(chart.rows for chart in charts), strict=True)
+    return [(rows[0][0], *(cell for row in rows for cell in row[1:])) for rows in by_point]
 
 
 def _mean(values: Sequence[float]) -> float | None:

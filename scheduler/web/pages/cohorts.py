@@ -111,7 +111,9 @@ def _link(request: web.Request, before: str | None, begin: int) -> str:
 
 
 def _heat(daemon: Daemon, one: Cohort, groups: Sequence[Group], begin: int) -> Heat:
-    say, most, what = _metric(daemon, one.metric)
+    say, what = _metric(daemon, one.metric)
+    # In their own period people are there by definition: the later ones are what differs.
+    later = [value for group in groups for value in group.values[1:] if value is not None]
     columns = max(min(max(len(group.values) for group in groups) - begin, COLUMNS), 0)
     word = PERIOD.get(one.granularity, "Period")
     return heat(
@@ -119,7 +121,7 @@ def _heat(daemon: Daemon, one: Cohort, groups: Sequence[Group], begin: int) -> H
         (f"{word} of", "People", *(f"{word} {n + begin}" for n in range(columns))),
         [(group.key, _cells(group)[begin : begin + columns]) for group in groups],
         say=say,
-        most=most,
+        most=max(later, default=None),
         before=[NOTHING if group.size is None else number(group.size) for group in groups],
     )
 
@@ -132,21 +134,21 @@ def _cells(group: Group) -> list[Value]:
     ]
 
 
-def _metric(daemon: Daemon, metric: str) -> tuple[Say, float | None, str]:
-    """How its numbers read, which is the strongest, and what they are."""
+def _metric(daemon: Daemon, metric: str) -> tuple[Say, str]:
+    """How its numbers read, and what they are."""
     match metric:
         case "retention":
-            return _share, 100, "Who came back, of those who joined"
+            return _share, "Who came back, of those who joined"
         case "revenue":
             entry = entry_of(daemon, WORK)
             currency = str(getattr(entry.params, "currency", "usd") if entry else "usd").upper()
-            return _money, None, f"Revenue, {currency}"
+            return _money, f"Revenue, {currency}"
         case "generations":
-            return number, None, "Generations"
+            return number, "Generations"
         case "engagement":
-            return partial(number, digits=1), None, "Events for each active person"
+            return partial(number, digits=1), "Events for each active person"
         case _:
-            return number, None, "Values"
+            return number, "Values"
 
 
 def _share(value: float | None) -> str:
