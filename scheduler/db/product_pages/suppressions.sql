@@ -3,7 +3,8 @@
 SELECT email, reason, source, detail, created_at, lifted_at, lifted_by
 FROM lamplighter.suppressions
 WHERE lifted_at IS NULL
-    AND (:at ::timestamptz IS NULL OR (created_at, email) < (:at ::timestamptz, :email ::text))
+    AND (created_at, email)
+        < (coalesce(:at ::timestamptz, 'infinity'), coalesce(:email ::text, ''))
 ORDER BY created_at DESC, email DESC
 LIMIT :most ::int;
 
