@@ -73,5 +73,11 @@ FROM generate_series(1, :many ::int) AS n;
 -- name: suppression^
 SELECT * FROM lamplighter.suppressions WHERE email = :email;
 
--- name: analyze_them!
-ANALYZE lamplighter.suppressions;
+-- name: sync_many!
+INSERT INTO newsletter_sync_log (provider, direction, sync_type, status, started_at)
+SELECT 'brevo', 'push', 'single', 'completed', :at ::timestamptz - n * interval '1 second'
+FROM generate_series(1, :many ::int) AS n;
+
+-- name: analyze_them#
+ANALYZE lamplighter.suppressions, lamplighter.newsletter_contacts, newsletter_sync_log,
+    newsletter_sequence_enrollments;

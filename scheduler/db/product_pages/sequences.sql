@@ -44,12 +44,14 @@ FROM (
 GROUP BY sequence_id, done;
 
 -- name: enrolled
--- Everybody of one sequence, but no more than so many: the key begins with the sequence.
+-- Everybody of one sequence, but no more than so many, in the order of the key (sequence, subscriber),
+-- so that it is the key that is read.
 SELECT status, done, count(*) AS people
 FROM (
     SELECT coalesce(e.status, 'active') AS status, coalesce(e.current_step, 0) AS done
     FROM newsletter_sequence_enrollments e
     WHERE e.sequence_id = :id ::uuid
+    ORDER BY e.sequence_id, e.subscriber_id
     LIMIT :cap ::int + 1
 ) AS bounded
 GROUP BY status, done;

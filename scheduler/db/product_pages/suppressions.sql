@@ -18,4 +18,5 @@ LIMIT :most ::int;
 
 -- name: in_force$
 SELECT count(*) FROM (
-    SELECT FROM lamplighter.suppressions WHERE lifted_at IS NULL LIMIT :cap ::int + 1) AS bounded;
+    SELECT FROM lamplighter.suppressions WHERE lifted_at IS NULL
+    ORDER BY created_at, email LIMIT :cap ::int + 1) AS bounded;

@@ -7,9 +7,9 @@ SELECT provider ::text AS provider, sync_type ::text AS sync_type, direction ::t
     CASE WHEN octet_length(errors ::text) <= :most_bytes ::int THEN errors ::text END AS errors,
     extract(epoch FROM started_at) ::float8 AS started_at,
     extract(epoch FROM completed_at) ::float8 AS completed_at
-FROM newsletter_sync_log
-WHERE started_at IS NOT NULL
-ORDER BY started_at DESC
+FROM newsletter_sync_log l
+WHERE l.started_at IS NOT NULL
+ORDER BY l.started_at DESC
 LIMIT :most ::int;
 
 -- name: providers
@@ -17,7 +17,9 @@ LIMIT :most ::int;
 SELECT p.provider, p.full_begun_at, p.full_at, p.cursor IS NOT NULL AS has_place,
     (SELECT count(*) FROM (
         SELECT FROM lamplighter.newsletter_contacts c
-        WHERE c.provider = p.provider LIMIT :cap ::int + 1) AS bounded) AS contacts
+        WHERE c.provider = p.provider
+        -- In the order of the key, so that it is the key that is read.
+        ORDER BY c.provider, c.email LIMIT :cap ::int + 1) AS bounded) AS contacts
 FROM lamplighter.newsletter_providers p
 ORDER BY p.provider
 LIMIT 20;
