@@ -24,6 +24,7 @@ from scheduler.db.conditions import ConditionStore
 from scheduler.db.database import Database
 from scheduler.db.entries import EntryStore
 from scheduler.db.fenced import BoundedDatabase
+from scheduler.db.glance import GlanceStore
 from scheduler.db.product.demo import DemoError
 from scheduler.db.runs import RunStore
 from scheduler.endpoint import Desk
@@ -35,7 +36,7 @@ from scheduler.running.registry import JobType, find_endpoints, find_jobs
 from scheduler.running.runner import Runner
 from scheduler.settings import Settings, check_exposure
 from scheduler.timing.clock import Clock
-from scheduler.timing.reload import ReloadResult, difference
+from scheduler.timing.reload import Reloaded, ReloadResult, difference
 from scheduler.timing.schedule import ScheduleError, load_schedule
 from scheduler.watching.health import Conditions, Health
 from scheduler.web.app import make_app
@@ -149,13 +150,16 @@ class App:
         self._clock = Clock(
             self._runner, entries, schedule, self._now, offset=self._settings.offset
         )
+        self._reloaded = Reloaded(self._now(), ReloadResult())
+        self._activity = ActivityStore(pools)
         self._daemon = Daemon(
             settings=self._settings,
             jobs=self._jobs,
             agents=find_agents(agents_package),
             runner=self._runner,
             entries=entries,
-            activity=ActivityStore(pools),
+            activity=self._activity,
+            glance=GlanceStore(pools),
             clock=self._clock,
             health=Health(
                 conditions=self._conditions,
@@ -167,6 +171,7 @@ class App:
                 now=self._now,
             ),
             reload=self.reload,
+            last_reload=lambda: self._reloaded,
             endpoints=find_endpoints(jobs_package),
             desk=self._desk,
             now=self._now,
@@ -217,9 +222,23 @@ class App:
 
     async def _reload_on_signal(self) -> None:
         try:
-            await self.reload()
+            result = await self.reload()
         except DatabaseAwayError as error:
             log.warning("reload_postponed", error=str(error))
+            return
+        if result.errors:
+            return
+        try:
+            await self._activity.record(
+                at=self._now(),
+                who="signal",
+                source=socket.gethostname(),
+                action="reload",
+                target="schedule",
+                detail=result.as_json(),
+            )
+        except DatabaseAwayError:
+            log.warning("activity_not_recorded", who="signal", action="reload")
 
     async def reload(self) -> ReloadResult:
         """Put the schedule file in force; a bad one changes nothing.
@@ -236,10 +255,12 @@ class App:
             )
             for problem in error.problems:
                 log.warning("schedule_rejected", problem=str(problem))
-            return ReloadResult(errors=error.problems)
+            self._reloaded = Reloaded(self._now(), ReloadResult(errors=error.problems))
+            return self._reloaded.result
         result = difference(self._clock.schedule, schedule)
         await self._clock.apply(schedule)
         self._conditions.rejected = None
+        self._reloaded = Reloaded(self._now(), result)
         log.info(
             "schedule_reloaded",
             changed=result.changed,

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeAlias
 
-from scheduler.entry import Schedule
+from pydantic import BaseModel, JsonValue
+
+from scheduler.entry import Entry, Schedule
+from scheduler.job import Json
 from scheduler.timing.schedule import Problem
+from scheduler.timing.values import written
+
+Difference: TypeAlias = tuple[JsonValue, JsonValue]
+"""Before and after; None for what was not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,23 +26,98 @@ class ReloadResult:
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     errors: tuple[Problem, ...] = ()
+    differences: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict)
+    """For each changed entry, what of it differs; for an added or removed one, when it fires."""
+
+    def as_json(self) -> Json:
+        return {
+            "changed": list(self.changed),
+            "added": list(self.added),
+            "removed": list(self.removed),
+            "differences": {
+                name: {key: list(pair) for key, pair in keys.items()}
+                for name, keys in self.differences.items()
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """When the schedule file was last read, and with what result."""
+
+    at: datetime
+    result: ReloadResult
 
 
 def difference(old: Schedule, new: Schedule) -> ReloadResult:
     """Entries that differ in anything but their line; `timezone` and the like count as entries."""
     before, after = _settings(old), _settings(new)
+    changed = tuple(name for name in after if name in before and after[name] != before[name])
+    added = tuple(name for name in after if name not in before)
+    removed = tuple(name for name in before if name not in after)
     return ReloadResult(
-        changed=tuple(name for name in after if name in before and after[name] != before[name]),
-        added=tuple(name for name in after if name not in before),
-        removed=tuple(name for name in before if name not in after),
+        changed=changed,
+        added=added,
+        removed=removed,
+        differences={
+            name: _differences(before.get(name, {}), after.get(name, {}))
+            for name in (*changed, *added, *removed)
+        },
     )
 
 
-def _settings(schedule: Schedule) -> dict[str, object]:
+def _differences(
+    before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]
+) -> dict[str, Difference]:
+    """Of an entry that comes or goes only when it fires: the rest is in the file."""
+    keys = dict.fromkeys((*before, *after))
+    if not before or not after:
+        keys = {key: None for key in keys if key in {"cron", "timezone"}}
+    pairs = {key: (before.get(key), after.get(key)) for key in keys}
+    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _settings(schedule: Schedule) -> dict[str, dict[str, JsonValue]]:
     """Everything that can differ, by name; what stands above the jobs has no entry's name."""
-    settings: dict[str, object] = {
-        name: replace(entry, line=0) for name, entry in schedule.entries.items()
-    }
-    settings["(max_concurrent_runs)"] = schedule.max_concurrent_runs
-    settings["(timezone)"] = schedule.timezone
+    settings = {name: _written(entry) for name, entry in schedule.entries.items()}
+    settings["(max_concurrent_runs)"] = {"value": schedule.max_concurrent_runs}
+    settings["(timezone)"] = {"value": schedule.timezone.key}
+    for part in ("defaults", "caps", "auto_publish"):
+        model: BaseModel = getattr(schedule.agents, part)
+        settings[f"(agents.{part})"] = _flat("", model.model_dump())
+    settings["(agents.prices)"] = _flat(
+        "", {name: price.model_dump() for name, price in schedule.agents.prices.items()}
+    )
     return settings
+
+
+def _written(entry: Entry) -> dict[str, JsonValue]:
+    """An entry's keys as the file has them."""
+    return {
+        "job": entry.job,
+        "cron": entry.cron,
+        "timezone": entry.timezone.key,
+        "enabled": entry.enabled,
+        "timeout": written(entry.timeout),
+        "retry.attempts": entry.retry.attempts,
+        "retry.backoff": written(entry.retry.backoff),
+        "retry.max_backoff": written(entry.retry.max_backoff),
+        "overlap": str(entry.overlap),
+        "catch_up": str(entry.catch_up),
+        "catch_up_window": written(entry.catch_up_window),
+        "jitter": written(entry.jitter),
+        **_flat("params.", entry.params.model_dump(mode="json")),
+    }
+
+
+def _flat(prefix: str, values: Mapping[str, Any]) -> dict[str, JsonValue]:
+    flat: dict[str, JsonValue] = {}
+    for key, value in values.items():
+        match value:
+            case dict():
+                flat.update(_flat(f"{prefix}{key}.", value))
+            case frozenset():
+                flat[f"{prefix}{key}"] = [*sorted(map(str, value))]
+            case _:
+                flat[f"{prefix}{key}"] = value
+    return flat

@@ -17,6 +17,7 @@ from scheduler.web.pages import PAGES, assets
 from scheduler.web.pages.door import Door
 from scheduler.web.pages.page import menu_of
 from scheduler.web.pages.rendering import TEMPLATES, Templates
+from scheduler.web.pages.upcoming import ALMANAC, Almanac
 from scheduler.web.peers import Peers
 from scheduler.web.route import Route
 from scheduler.web.routes import (
@@ -63,6 +64,7 @@ def make_app(daemon: Daemon, *, steady: Callable[[], float] = monotonic) -> web.
     app[GATE] = gate
     app[SESSIONS] = sessions
     app[TEMPLATES] = templates
+    app[ALMANAC] = Almanac()
     public = [route for each in daemon.endpoints for route in routes_of(each)]
     routes = [*ROUTES, *PAGES, *assets.ROUTES, *public]
     opening = Opening.of((route.documented_path, route.access) for route in routes)

@@ -11,8 +11,10 @@ from aiohttp import web
 
 from scheduler.db.activity import ActivityStore
 from scheduler.db.entries import EntryStore, Pause
+from scheduler.db.glance import GlanceStore
 from scheduler.endpoint import Desk, Endpoint
 from scheduler.entry import Schedule
+from scheduler.job import Json
 from scheduler.running.registry import JobType
 from scheduler.running.runner import Runner
 from scheduler.settings import Settings
@@ -64,6 +66,19 @@ class ReloadView(Protocol):
     @property
     def errors(self) -> Sequence[ProblemView]: ...
 
+    def as_json(self) -> Json:
+        """The changes with what was there before, as the record of activity keeps them."""
+        ...
+
+
+class ReloadedView(Protocol):
+    """When the schedule file was last read, and with what result."""
+
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def result(self) -> ReloadView: ...
+
 
 class KindView(Protocol):
     """One kind of what an agent suggests."""
@@ -93,9 +108,12 @@ class Daemon:
     runner: Runner
     entries: EntryStore
     activity: ActivityStore
+    glance: GlanceStore
     clock: ClockView
     health: Health
     reload: Callable[[], Awaitable[ReloadView]]
+    last_reload: Callable[[], ReloadedView]
+    """The start of the daemon counts as one."""
     endpoints: Sequence[Endpoint]
     """The public addresses that modules of jobs declare."""
     desk: Callable[[], Awaitable[Desk]]

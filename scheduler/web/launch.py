@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import Any, assert_never
+from uuid import UUID
 
 from aiohttp import web
 
@@ -41,6 +42,20 @@ async def launch(
 ) -> web.Response:
     """Raises `Refusal` for every end that is not a success."""
     daemon = request.app[DAEMON]
+    run_id = await begin(request, entry, asked, trigger, wish)
+    try:
+        run = await _ended(request, daemon, run_id, wish.wait)
+    except DatabaseAwayError as error:
+        # It may well go on; the caller must be able to ask for it later.
+        raise Refusal(503, DATABASE_AWAY, run_id=run_id, headers={"Retry-After": "5"}) from error
+    return _answer(run, f"{wish.runs_at}{run.id}")
+
+
+async def begin(
+    request: web.Request, entry: Entry, asked: Asked, trigger: Trigger, wish: Wish
+) -> UUID:
+    """The run that is made, or that the same call has made before. Raises `Refusal`."""
+    daemon = request.app[DAEMON]
     caller = Caller.of(request)
     if reason := daemon.health.ready():
         raise Refusal(503, f"no runs are taken now: {reason}", headers={"Retry-After": "5"})
@@ -71,14 +86,7 @@ async def launch(
             reason=wish.reason,
             detail={"runId": str(fired.run_id), "params": dict(fire.params)},
         )
-    try:
-        run = await _ended(request, daemon, fired.run_id, wish.wait)
-    except DatabaseAwayError as error:
-        # It may well go on; the caller must be able to ask for it later.
-        raise Refusal(
-            503, DATABASE_AWAY, run_id=fired.run_id, headers={"Retry-After": "5"}
-        ) from error
-    return _answer(run, f"{wish.runs_at}{run.id}")
+    return fired.run_id
 
 
 async def _ended(request: web.Request, daemon: Daemon, run_id: Any, wait: float) -> Run:

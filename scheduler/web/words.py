@@ -44,12 +44,12 @@ def duration(length: timedelta | float | None) -> str:
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 59.95:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
     whole = round(seconds)
     days, whole = divmod(whole, 86_400)
     hours, whole = divmod(whole, 3600)
     minutes, whole = divmod(whole, 60)
-    parts = [(days, "d"), (hours, "h"), (minutes, "min"), (whole, "s")]
+    parts = [(days, "day" if days == 1 else "days"), (hours, "h"), (minutes, "min"), (whole, "s")]
     while parts and not parts[0][0]:
         parts.pop(0)
     return " ".join(f"{amount} {word}" for amount, word in parts[:2] if amount)

@@ -18,6 +18,7 @@ from yarl import URL
 from scheduler.db.activity import ActivityStore
 from scheduler.db.conditions import ConditionStore
 from scheduler.db.fenced import BoundedDatabase
+from scheduler.db.glance import GlanceStore
 from scheduler.db.pools import Pools
 from scheduler.endpoint import Desk, Endpoint
 from scheduler.entry import Entry, Schedule
@@ -27,13 +28,13 @@ from scheduler.running.registry import JobType
 from scheduler.services import Services
 from scheduler.settings import Settings
 from scheduler.timing.document import Problem
-from scheduler.timing.reload import ReloadResult
+from scheduler.timing.reload import Reloaded, ReloadResult
 from scheduler.watching.health import Conditions, Health
 from scheduler.web.app import make_app
 from scheduler.web.keys import Daemon
 from scheduler.web.server import Limits, serving
 from tests.support.agents import AGENTS
-from tests.support.machine import Machine, ManualTime, NoParams
+from tests.support.machine import START, Machine, ManualTime, NoParams
 
 CRON = "the-secret-of-the-crontab"
 ADMIN = "the-secret-of-the-operators"
@@ -161,6 +162,7 @@ async def open_site(
     *,
     entries: Sequence[Entry] | None = None,
     reload: Callable[[], Any] = no_reload,
+    last_reload: Callable[[], Reloaded] = lambda: Reloaded(START, ReloadResult()),
     limits: Limits | None = None,
     now: ManualTime | None = None,
     max_concurrent_runs: int = 5,
@@ -201,6 +203,7 @@ async def open_site(
         runner=machine.runner,
         entries=machine.entries,
         activity=ActivityStore(pools),
+        glance=GlanceStore(pools),
         clock=machine.clock,
         health=Health(
             conditions=conditions,
@@ -212,6 +215,7 @@ async def open_site(
             now=time,
         ),
         reload=reload,
+        last_reload=last_reload,
         endpoints=endpoints,
         desk=desk,
         now=time,

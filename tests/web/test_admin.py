@@ -432,7 +432,8 @@ async def test_activity_comes_in_pages(site: OpenSite) -> None:
 
 async def test_a_reload_says_what_changed(site: OpenSite) -> None:
     async def reload() -> ReloadResult:
-        return ReloadResult(changed=("a",), added=("b", "c"), removed=())
+        differences = {"a": {"cron": ("0 0 * * *", "0 1 * * *")}}
+        return ReloadResult(changed=("a",), added=("b", "c"), differences=differences)
 
     one = await site(reload=reload)
     answer = await one.admin("/api/v1/schedule/reload", "POST", json={"reason": "new hours"})
@@ -440,7 +441,12 @@ async def test_a_reload_says_what_changed(site: OpenSite) -> None:
     assert answer.body == {"changed": ["a"], "added": ["b", "c"], "removed": [], "errors": []}
     [row] = await activity(one)
     assert (row["action"], row["target"], row["reason"]) == ("reload", "schedule", "new hours")
-    assert row["detail"] == {"changed": ["a"], "added": ["b", "c"], "removed": []}
+    assert row["detail"] == {
+        "changed": ["a"],
+        "added": ["b", "c"],
+        "removed": [],
+        "differences": {"a": {"cron": ["0 0 * * *", "0 1 * * *"]}},
+    }
 
 
 async def test_a_rejected_file_is_422_with_every_error(site: OpenSite) -> None:

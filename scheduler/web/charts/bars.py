@@ -12,11 +12,10 @@ from scheduler.web.charts.chart import (
     TOP,
     Chart,
     Say,
+    axis,
     below,
     ceiling,
-    grid,
     plain,
-    scale,
     svg,
 )
 from scheduler.web.words import number
@@ -34,7 +33,7 @@ def bars(
     """A bar for each label; `kinds` are further classes of the bars, such as `s-failed`."""
     top = ceiling(max((value for value in values if value is not None), default=0))
     width = 100 / max(len(values), 1)
-    parts = grid()
+    parts, numbers = axis(top, say)
     for n, (label, value) in enumerate(zip(labels, values, strict=True)):
         height = HEIGHT * max(value or 0, 0) / top
         # A small number is still seen.
@@ -53,6 +52,6 @@ def bars(
                 say(value),
             )
         )
-    parts.extend([*scale(top, say), *below(labels)])
+    parts += [*numbers, *below(labels)]
     rows = tuple((label, say(value)) for label, value in zip(labels, values, strict=True))
     return Chart(title, svg(title, TOP + HEIGHT + BOTTOM, parts), heads, rows)

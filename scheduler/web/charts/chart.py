@@ -18,7 +18,7 @@ HEIGHT = 150
 """Pixels of the plot, without what stands above and below."""
 TOP = 16
 BOTTOM = 18
-TICKS = 3
+TICKS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +64,21 @@ def ceiling(most: float) -> float:
     return next(step * power for step in steps if step * power >= most)
 
 
-def grid() -> list[Markup]:
-    """Lines across, zero at the bottom."""
-    return [
-        Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(plain(_level(n)))
-        for n in range(TICKS + 1)
-    ]
-
-
-def scale(top: float, say: Say = number) -> list[Markup]:
-    """The numbers at those lines, to be drawn over everything else."""
-    return [
-        Markup('<text class="scale" x="0" y="{}">{}</text>').format(
-            plain(_level(n) - 3), say(round(top * n / TICKS, 9))
+def axis(top: float, say: Say = number) -> tuple[list[Markup], list[Markup]]:
+    """Lines across, to stand behind what is drawn, and their numbers, to stand before it."""
+    behind, before = [], []
+    for n in range(TICKS + 1):
+        y = TOP + HEIGHT - HEIGHT * n / TICKS
+        behind.append(
+            Markup('<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(plain(y))
         )
-        for n in range(1, TICKS + 1)
-    ]
-
-
-def _level(n: int) -> float:
-    return TOP + HEIGHT - HEIGHT * n / TICKS
+        if n:
+            before.append(
+                Markup('<text class="axis" x="0" y="{}">{}</text>').format(
+                    plain(y - 3), say(round(top * n / TICKS, 9))
+                )
+            )
+    return behind, before
 
 
 def below(labels: Sequence[str]) -> list[Markup]:

@@ -12,11 +12,10 @@ from scheduler.web.charts.chart import (
     TOP,
     Chart,
     Say,
+    axis,
     below,
     ceiling,
-    grid,
     plain,
-    scale,
     svg,
 )
 from scheduler.web.words import number
@@ -51,7 +50,8 @@ def lines(
         (label, *(say(values[n]) for values in series.values())) for n, label in enumerate(labels)
     )
     names = tuple(series)
-    parts = [*grid(), stretched, *scale(top, say), *_points(rows, names), *below(labels)]
+    behind, before = axis(top, say)
+    parts = [*behind, stretched, *_points(rows, names), *before, *below(labels)]
     return Chart(title, svg(title, TOP + HEIGHT + BOTTOM, parts), (head, *names), rows, names)
 
 

@@ -23,11 +23,12 @@ def strip(title: str, statuses: Sequence[str], *, places: int = 60) -> Markup:
     shown = statuses[-places:]
     x = (places - len(shown)) * CELL
     paths: dict[str, list[str]] = {}
+    free = Markup('<path class="track" d="M0 {}h{}"/>').format(HEIGHT // 2, x) if x else ""
     for status, run in groupby(shown):
         length = len(list(run)) * CELL
         paths.setdefault(status, []).append(f"M{x} {HEIGHT // 2}h{length}")
         x += length
-    lines = Markup("").join(
+    lines = free + Markup("").join(
         Markup('<path class="s-{}" d="{}"/>').format(status, "".join(parts))
         for status, parts in paths.items()
     )

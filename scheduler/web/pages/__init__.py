@@ -41,12 +41,15 @@ come from `ui.form` (or `ui.action` for a single button), which carries the toke
 from __future__ import annotations
 
 from scheduler.web.pages import (
+    activity,
     analytics,
     cohorts,
     funnels,
+    jobs,
     login,
     newsletter,
     overview,
+    runs,
     segments,
     sequences,
     suppressions,
@@ -55,6 +58,8 @@ from scheduler.web.route import Route
 
 PAGES: tuple[Route, ...] = (
     *overview.ROUTES,
+    *jobs.ROUTES,
+    *runs.ROUTES,
     *analytics.ROUTES,
     *funnels.ROUTES,
     *cohorts.ROUTES,
@@ -62,6 +67,7 @@ PAGES: tuple[Route, ...] = (
     *newsletter.ROUTES,
     *sequences.ROUTES,
     *suppressions.ROUTES,
+    *activity.ROUTES,
     *login.ROUTES,
 )
 """In the order of the navigation."""

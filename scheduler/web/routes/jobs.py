@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
@@ -12,7 +11,7 @@ from scheduler.entry import Entry
 from scheduler.job import Asking
 from scheduler.run import Trigger
 from scheduler.watching.health import JobState
-from scheduler.web.answers import Refusal, answer
+from scheduler.web.answers import answer
 from scheduler.web.arguments import (
     KEY,
     REASON,
@@ -25,14 +24,12 @@ from scheduler.web.arguments import (
 from scheduler.web.auth import Access
 from scheduler.web.bodies import PauseBody, ReasonBody, TriggerBody, body_asked
 from scheduler.web.body import read_query, refuse_twice, refuse_unknown
+from scheduler.web.deeds import pause_job, resume_job
 from scheduler.web.keys import DAEMON, Daemon
 from scheduler.web.launch import Wish, launch
 from scheduler.web.named import all_names, entry_asked, entry_called
-from scheduler.web.record import Caller
 from scheduler.web.route import Route
 from scheduler.web.views import job_view
-
-MAX_PAUSE = timedelta(days=3660)
 
 
 async def all_jobs(request: web.Request) -> web.Response:
@@ -67,38 +64,15 @@ async def trigger(request: web.Request) -> web.Response:
 
 
 async def pause(request: web.Request) -> web.Response:
-    """From now on no fire of the clock runs it, in any daemon; by hand it still runs."""
-    daemon, caller = request.app[DAEMON], Caller.of(request)
-    entry = _scheduled(daemon, entry_asked(request))
-    body = await body_asked(request, PauseBody)
-    now = daemon.now()
-    if body.until is not None and not now < body.until <= now + MAX_PAUSE:
-        allowed = f"later than now ({now.isoformat()}), by {MAX_PAUSE.days} days at most"
-        raise Refusal(422, f"until must be {allowed}", fields={"until": allowed})
-    await daemon.entries.pause(
-        entry.name, clock=now, until=body.until, who=caller.name, reason=body.reason
-    )
-    await daemon.clock.refresh()
-    detail = {"until": body.until.isoformat() if body.until else None}
-    await caller.record("pause", entry.name, reason=body.reason, detail=detail)
+    entry = entry_asked(request)
+    await pause_job(request, entry, await body_asked(request, PauseBody))
     return await _shown(request, entry)
 
 
 async def resume(request: web.Request) -> web.Response:
-    """A job that is not paused stays as it is."""
-    daemon, caller = request.app[DAEMON], Caller.of(request)
-    entry = _scheduled(daemon, entry_asked(request))
-    body = await body_asked(request, ReasonBody)
-    if await daemon.entries.resume(entry.name, daemon.now()):
-        await daemon.clock.refresh()
-        await caller.record("resume", entry.name, reason=body.reason)
+    entry = entry_asked(request)
+    await resume_job(request, entry, await body_asked(request, ReasonBody))
     return await _shown(request, entry)
-
-
-def _scheduled(daemon: Daemon, entry: Entry) -> Entry:
-    if entry.name not in daemon.clock.schedule.entries:
-        raise Refusal(409, f"{entry.name} is not in the schedule, so no clock runs it")
-    return entry
 
 
 async def _shown(request: web.Request, entry: Entry) -> web.Response:

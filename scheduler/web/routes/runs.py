@@ -11,9 +11,9 @@ from scheduler.run import Status, Trigger
 from scheduler.web.answers import Refusal, answer
 from scheduler.web.auth import Access
 from scheduler.web.bodies import ReasonBody, body_asked
+from scheduler.web.deeds import cancel_run
 from scheduler.web.keys import DAEMON
 from scheduler.web.paging import BEFORE, LIMIT, page_asked
-from scheduler.web.record import Caller
 from scheduler.web.route import Route
 from scheduler.web.views import attempt_view, log_view, run_view
 
@@ -59,15 +59,9 @@ async def single(request: web.Request) -> web.Response:
 
 async def cancel(request: web.Request) -> web.Response:
     """200 where it has ended by that, 202 while it is still ending."""
-    daemon, caller = request.app[DAEMON], Caller.of(request)
     body = await body_asked(request, ReasonBody)
-    run = await run_asked(request)
-    message = f"cancelled by {caller.name}" + (f": {body.reason}" if body.reason else "")
-    status = await daemon.runner.cancel(run.id, message)
+    await cancel_run(request, await run_asked(request), body.reason)
     now = await run_asked(request)
-    if status is None:
-        raise Refusal(409, f"the run has ended already: {now.status}", run_id=run.id)
-    await caller.record("cancel", run.job, reason=body.reason, detail={"runId": str(run.id)})
     return answer(run_view(now), status=200 if now.status.is_final else 202)
 
 

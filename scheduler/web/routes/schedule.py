@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from aiohttp import web
-from pydantic import JsonValue
 
 from scheduler.web.answers import answer, error_body
 from scheduler.web.auth import Access
 from scheduler.web.bodies import ReasonBody, body_asked
-from scheduler.web.keys import DAEMON
-from scheduler.web.record import Caller
+from scheduler.web.deeds import reload_schedule
 from scheduler.web.route import Route
 
 
 async def reload(request: web.Request) -> web.Response:
     """422 with every error where the file is rejected; the schedule in force stays."""
     body = await body_asked(request, ReasonBody)
-    result = await request.app[DAEMON].reload()
-    changes: dict[str, JsonValue] = {
+    result = await reload_schedule(request, body.reason)
+    changes = {
         "changed": list(result.changed),
         "added": list(result.added),
         "removed": list(result.removed),
@@ -30,7 +28,6 @@ async def reload(request: web.Request) -> web.Response:
         count = "1 error" if len(errors) == 1 else f"{len(errors)} errors"
         error = f"the schedule file has {count}; the schedule in force stays as it is"
         return answer({**error_body(error), **changes, "errors": errors}, status=422)
-    await Caller.of(request).record("reload", "schedule", reason=body.reason, detail=changes)
     return answer({**changes, "errors": []})
 
 

@@ -19,6 +19,11 @@
     const amount = `${Math.floor(away / unit)} ${word}`;
     return moment < now() ? `${amount} ago` : `in ${amount}`;
   };
+  const countdown = (moment) => {
+    const left = Math.max(0, Math.round((moment - now()) / 1000));
+    const hours = Math.floor(left / 3600), two = (n) => String(n).padStart(2, "0");
+    return `${hours ? hours + ":" : ""}${two(Math.floor(left / 60) % 60)}:${two(left % 60)}`;
+  };
   const retell = (root) => {
     for (const time of root.querySelectorAll("time[datetime]")) {
       const moment = Date.parse(time.dateTime);
@@ -27,7 +32,8 @@
         time.dataset.utc = new Date(moment).toISOString().replace("T", " ").slice(0, 19) + " UTC";
         time.title = `${here.format(moment)}\n${time.dataset.utc}`;
       }
-      if ("exact" in time.dataset) time.title = `${here.format(moment)}\n${relative(moment)}`;
+      if ("countdown" in time.dataset) time.textContent = countdown(moment);
+      else if ("exact" in time.dataset) time.title = `${here.format(moment)}\n${relative(moment)}`;
       else time.textContent = relative(moment);
     }
   };
@@ -61,6 +67,15 @@
     const selection = document.getSelection();
     const selecting = selection && !selection.isCollapsed && target.contains(selection.anchorNode);
     if (document.hidden || selecting) event.preventDefault();
+  });
+  // What somebody has opened stays open.
+  let opened = [];
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    opened = [...event.detail.target.querySelectorAll("details[open][id]")].map((each) => each.id);
+  });
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+    opened = [];
   });
   const stale = (text) => {
     const place = document.getElementById("stale");

@@ -1,0 +1,3 @@
+-- What the pages filter by, so that looking for the few failed runs does not read all others.
+CREATE INDEX runs_by_status ON lamplighter.runs (status, seq DESC);
+CREATE INDEX runs_of_job_by_status ON lamplighter.runs (job, status, seq DESC);
