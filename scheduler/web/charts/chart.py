@@ -54,14 +54,11 @@ def shortened(name: str, most: int = 40) -> str:
 
 
 def ceiling(most: float) -> float:
-    """A number at or above `most`, for the top of an axis; a third of it is a round one."""
+    """A round number at or above `most`, for the top of an axis."""
     if most <= 0:
         return 1.0
-    if isinstance(most, int) and most <= TICKS:
-        return float(TICKS)  # things are counted in ones
     power = 10.0 ** math.floor(math.log10(most))
-    steps = (1.2, 1.5, 1.8, 2.4, 3, 3.6, 4.5, 6, 7.5, 9, 12)
-    return next(step * power for step in steps if step * power >= most)
+    return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= most)
 
 
 def axis(top: float, say: Say = number) -> tuple[list[Markup], list[Markup]]:
