@@ -204,7 +204,7 @@ async def test_a_funnel_is_bars_with_what_was_lost_and_times(
     page = await opened(browser, "/analytics/funnels")
     assert 'href="/analytics/funnels/free-to-paid"' in page
     assert "25 %" in page
-    assert "2 d 3 h" in page
+    assert "2 days 3 h" in page
     page = await opened(browser, "/analytics/funnels/free-to-paid")
     for words in ("300 · 25 %", "900 lost", "half within 1 h 30 min", "3 h ago", "Signup → Paid"):
         assert words in page, words
