@@ -27,6 +27,7 @@ from scheduler.db.fenced import BoundedDatabase
 from scheduler.db.glance import GlanceStore
 from scheduler.db.product.demo import DemoError
 from scheduler.db.runs import RunStore
+from scheduler.db.sessions import SessionStore
 from scheduler.endpoint import Desk
 from scheduler.entry import Schedule
 from scheduler.errors import DatabaseAwayError, LamplighterError
@@ -160,6 +161,7 @@ class App:
             entries=entries,
             activity=self._activity,
             glance=GlanceStore(pools),
+            sessions=SessionStore(pools),
             clock=self._clock,
             health=Health(
                 conditions=self._conditions,

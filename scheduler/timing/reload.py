@@ -60,20 +60,21 @@ def difference(old: Schedule, new: Schedule) -> ReloadResult:
         added=added,
         removed=removed,
         differences={
-            name: _differences(before.get(name, {}), after.get(name, {}))
+            name: _differences(before.get(name), after.get(name))
             for name in (*changed, *added, *removed)
         },
     )
 
 
 def _differences(
-    before: Mapping[str, JsonValue], after: Mapping[str, JsonValue]
+    before: Mapping[str, JsonValue] | None, after: Mapping[str, JsonValue] | None
 ) -> dict[str, Difference]:
     """Of an entry that comes or goes only when it fires: the rest is in the file."""
-    keys = dict.fromkeys((*before, *after))
-    if not before or not after:
+    old, new = before or {}, after or {}
+    keys = dict.fromkeys((*old, *new))
+    if before is None or after is None:
         keys = {key: None for key in keys if key in {"cron", "timezone"}}
-    pairs = {key: (before.get(key), after.get(key)) for key in keys}
+    pairs = {key: (old.get(key), new.get(key)) for key in keys}
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 

@@ -68,7 +68,7 @@ def make_app(daemon: Daemon, *, steady: Callable[[], float] = monotonic) -> web.
     public = [route for each in daemon.endpoints for route in routes_of(each)]
     routes = [*ROUTES, *PAGES, *assets.ROUTES, *public]
     opening = Opening.of((route.documented_path, route.access) for route in routes)
-    app[FRONT] = Front(gate, opening, Door(sessions, templates, daemon.version))
+    app[FRONT] = Front(gate, opening, Door(sessions, templates, daemon))
     for route in routes:
         if (access := opening.access(route.documented_path)) is not route.access:
             raise ValueError(f"{route.path} would be {access}")

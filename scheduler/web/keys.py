@@ -12,6 +12,7 @@ from aiohttp import web
 from scheduler.db.activity import ActivityStore
 from scheduler.db.entries import EntryStore, Pause
 from scheduler.db.glance import GlanceStore
+from scheduler.db.sessions import SessionStore
 from scheduler.endpoint import Desk, Endpoint
 from scheduler.entry import Schedule
 from scheduler.job import Json
@@ -109,6 +110,7 @@ class Daemon:
     entries: EntryStore
     activity: ActivityStore
     glance: GlanceStore
+    sessions: SessionStore
     clock: ClockView
     health: Health
     reload: Callable[[], Awaitable[ReloadView]]

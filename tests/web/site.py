@@ -20,6 +20,7 @@ from scheduler.db.conditions import ConditionStore
 from scheduler.db.fenced import BoundedDatabase
 from scheduler.db.glance import GlanceStore
 from scheduler.db.pools import Pools
+from scheduler.db.sessions import SessionStore
 from scheduler.endpoint import Desk, Endpoint
 from scheduler.entry import Entry, Schedule
 from scheduler.job import Done, Job, JobContext, Outcome, Params
@@ -204,6 +205,7 @@ async def open_site(
         entries=machine.entries,
         activity=ActivityStore(pools),
         glance=GlanceStore(pools),
+        sessions=SessionStore(pools),
         clock=machine.clock,
         health=Health(
             conditions=conditions,

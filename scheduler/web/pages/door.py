@@ -6,9 +6,11 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
+from scheduler.errors import DatabaseAwayError
 from scheduler.web.answers import Elsewhere, Refusal
+from scheduler.web.keys import Daemon
 from scheduler.web.pages.rendering import Templates, page_response
-from scheduler.web.sessions import SESSION, Sessions
+from scheduler.web.sessions import SESSION, Session, Sessions
 
 TITLES = {
     400: "That could not be understood",
@@ -26,14 +28,14 @@ TITLES = {
 class Door:
     """For the front, which knows of pages only this."""
 
-    def __init__(self, sessions: Sessions, templates: Templates, version: str) -> None:
+    def __init__(self, sessions: Sessions, templates: Templates, daemon: Daemon) -> None:
         self._sessions = sessions
         self._templates = templates
-        self._version = version
+        self._daemon = daemon
 
     async def let_in(self, request: web.BaseRequest) -> None:
         session = await self._sessions.of(request)
-        if session is not None:
+        if session is not None and not await self._is_ended(session):
             request[SESSION] = session
             return
         if request.headers.get("HX-Request") == "true":
@@ -45,6 +47,15 @@ class Door:
         there = _login(_path_of(request.headers.get("Referer", "/")), lost=True)
         raise Elsewhere(there)
 
+    async def _is_ended(self, session: Session) -> bool:
+        """Whether somebody has logged out. Where the database is away, nobody knows."""
+        if self._daemon.health.ready() is not None:
+            return False
+        try:
+            return await self._daemon.sessions.is_ended(session.id)
+        except DatabaseAwayError:
+            return False
+
     async def say(self, request: web.BaseRequest, refusal: Refusal) -> web.Response:
         session = request.get(SESSION)
         context = {
@@ -53,7 +64,7 @@ class Door:
             "session": session,
             "csrf": session.csrf if session else "",
             "here": request.path,
-            "daemon_version": self._version,
+            "daemon_version": self._daemon.version,
             "flash": None,
         }
         text = await self._templates.render("error.html", context)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+import structlog
 from aiohttp import web
 
+from scheduler.errors import DatabaseAwayError
 from scheduler.settings import DEV_SECRET
 from scheduler.web.answers import Elsewhere, Refusal
 from scheduler.web.auth import GATE, Access
+from scheduler.web.keys import DAEMON, PEERS
 from scheduler.web.pages.door import own_path
 from scheduler.web.pages.origin import check_origin, is_https
 from scheduler.web.pages.page import Form, change, read_form
 from scheduler.web.pages.rendering import render
 from scheduler.web.route import Route
-from scheduler.web.sessions import SESSIONS, end_session, set_session
+from scheduler.web.sessions import SESSION, SESSIONS, end_session, set_session
+
+log = structlog.stdlib.get_logger("lamplighter.web")
 
 
 async def login_form(request: web.Request) -> web.Response:
@@ -33,7 +40,15 @@ async def log_in(request: web.Request) -> web.Response:
     return response
 
 
-async def log_out(_request: web.Request, _form: Form) -> web.Response:
+async def log_out(request: web.Request, _form: Form) -> web.Response:
+    """For good: who has a copy of the cookie is out too, in every daemon."""
+    daemon, session = request.app[DAEMON], request[SESSION]
+    until = datetime.fromtimestamp(session.expires, UTC)
+    try:
+        await daemon.sessions.end(session.id, until, daemon.now())
+    except DatabaseAwayError:
+        # This browser forgets its cookie all the same.
+        log.warning("session_not_ended", address=request.app[PEERS].address(request))
     response = Elsewhere("/login").answer()
     end_session(response)
     return response
