@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.web.charts import Chart, Step, bars, funnel, heat, lines, strip
+from scheduler.web.charts import (
+    Chart,
+    Gap,
+    Rank,
+    Step,
+    bars,
+    funnel,
+    heat,
+    lines,
+    ranks,
+    strip,
+)
 from scheduler.web.charts.chart import ceiling
 from scheduler.web.charts.day import day
 
@@ -170,3 +181,26 @@ def test_a_day_of_very_many_fires_stays_small() -> None:
     chart = day("Next", NOW, fires)
     drawn(chart.picture)
     assert len(chart.picture) < 60_000
+
+
+def test_a_heat_map_tells_the_unknown_from_what_is_not_over() -> None:
+    made = heat(
+        "R", ("Week", "0", "1", "2"), [("W1", [1, Gap.UNKNOWN, Gap.RUNNING]), ("W2", [0.5])]
+    )
+    table = str(made.table)
+    assert table.count('class="heat-unknown" title="Not known"') == 1
+    assert table.count('class="heat-running" title="Not over yet"') == 1
+
+
+def test_ranks_are_shares_of_the_largest() -> None:
+    things = [Rank("<b>", 200, "now"), Rank("small", 1), Rank("none", 0), Rank("?", None)]
+    made = ranks("Members", things, ("Segment", "Members", "Computed"))
+    widths = re.findall(r'class="bar" x="0" y="\d+" width="([\d.]+)%"', str(made.picture))
+    assert widths == ["100", "0.5", "0", "0"]
+    assert "<b>" not in made.picture
+    assert made.rows == (
+        ("<b>", "200", "now"),
+        ("small", "1", "–"),
+        ("none", "0", "–"),
+        ("?", "–", "–"),
+    )

@@ -29,6 +29,7 @@ CREATE INDEX ON newsletter_sequence_enrollments (next_step_at) WHERE status = 'a
 CREATE INDEX ON newsletter_sequence_enrollments (subscriber_id);
 CREATE INDEX ON email_events (subscriber_id);
 CREATE INDEX ON email_events (occurred_at);
+CREATE INDEX ON newsletter_sync_log (started_at DESC);
 
 CREATE INDEX ON email_queue (priority DESC, created_at)
     WHERE status IN ('pending', 'scheduled', 'failed');

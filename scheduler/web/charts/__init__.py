@@ -9,9 +9,21 @@ from __future__ import annotations
 from scheduler.web.charts.bars import bars
 from scheduler.web.charts.chart import Chart
 from scheduler.web.charts.funnel import Step, funnel
-from scheduler.web.charts.heat import Heat, heat
+from scheduler.web.charts.heat import Gap, Heat, heat
 from scheduler.web.charts.lines import lines
-from scheduler.web.charts.meter import meter
+from scheduler.web.charts.ranks import Rank, ranks
 from scheduler.web.charts.strip import strip
 
-__all__ = ("Chart", "Heat", "Step", "bars", "funnel", "heat", "lines", "meter", "strip")
+__all__ = (
+    "Chart",
+    "Gap",
+    "Heat",
+    "Rank",
+    "Step",
+    "bars",
+    "funnel",
+    "heat",
+    "lines",
+    "ranks",
+    "strip",
+)

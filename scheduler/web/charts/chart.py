@@ -48,6 +48,11 @@ def plain(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if value % 1 else str(int(value))
 
 
+def shortened(name: str, most: int = 40) -> str:
+    """A name beside a bar; the whole of it is in the table."""
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
 def ceiling(most: float) -> float:
     """A round number at or above `most`, for the top of an axis."""
     if most <= 0:
@@ -67,7 +72,7 @@ def axis(top: float, say: Say = number) -> tuple[list[Markup], list[Markup]]:
         if n:
             before.append(
                 Markup('<text class="axis" x="0" y="{}">{}</text>').format(
-                    plain(y - 3), say(top * n / TICKS)
+                    plain(y - 3), say(round(top * n / TICKS, 9))
                 )
             )
     return behind, before

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from scheduler.web.charts.chart import Chart, plain, svg
+from scheduler.web.charts.chart import Chart, plain, shortened, svg
 from scheduler.web.words import number, percent
 
-ROW = 46
+ROW = 54
 """Pixels of a step."""
 
 
@@ -48,7 +48,7 @@ def funnel(title: str, steps: Sequence[Step]) -> Chart:
                 y1=y + 13,
                 y2=y + 18,
                 y3=y + 41,
-                name=_shortened(step.name),
+                name=shortened(step.name),
                 told=told,
                 width=plain(min(share, 1) * 100),
                 note=step.note,
@@ -68,7 +68,3 @@ def funnel(title: str, steps: Sequence[Step]) -> Chart:
         before = step.count
     heads = ("Step", "People", "Of the first", "Of the step before", "Lost", "Note")
     return Chart(title, svg(title, max(len(steps), 1) * ROW, parts), heads, tuple(rows))
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= 40 else name[:39] + "…"

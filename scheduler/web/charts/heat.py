@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
 
 from markupsafe import Markup
 
@@ -14,6 +16,22 @@ from scheduler.web.charts.chart import Say
 from scheduler.web.words import percent
 
 SHADES = 10
+
+
+class Gap(StrEnum):
+    """Why there is no number where one could be."""
+
+    UNKNOWN = "unknown"
+    RUNNING = "running"
+
+
+Value: TypeAlias = float | Gap | None
+"""None where there is nothing to be known."""
+DRAWN = {
+    None: Markup("<td></td>"),
+    Gap.UNKNOWN: Markup('<td class="heat-unknown" title="Not known">?</td>'),
+    Gap.RUNNING: Markup('<td class="heat-running" title="Not over yet">…</td>'),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +45,7 @@ class Heat:
 def heat(
     title: str,
     heads: Sequence[str],
-    rows: Sequence[tuple[str, Sequence[float | None]]],
+    rows: Sequence[tuple[str, Sequence[Value]]],
     *,
     say: Say = percent,
     most: float | None = None,
@@ -38,7 +56,8 @@ def heat(
     `before`, one for each row, is a text between both, such as the cohort's size. `most` is the
     strongest shade's number.
     """
-    top = most or max((value or 0 for _, values in rows for value in values), default=0) or 1
+    numbers = [value for _, values in rows for value in values if isinstance(value, int | float)]
+    top = most or max(numbers, default=0) or 1
     head = Markup("").join(Markup('<th scope="col">{}</th>').format(text) for text in heads)
     lines = []
     for n, (name, values) in enumerate(rows):
@@ -46,8 +65,8 @@ def heat(
         if before:
             cells.append(Markup("<td>{}</td>").format(before[n]))
         cells.extend(
-            Markup("<td></td>")
-            if value is None
+            DRAWN[value]
+            if value is None or isinstance(value, Gap)
             else Markup('<td class="heat-{}">{}</td>').format(_shade(value, top), say(value))
             for value in values
         )

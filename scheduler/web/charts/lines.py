@@ -73,17 +73,17 @@ def _points(rows: Sequence[Sequence[str]], names: Sequence[str]) -> list[Markup]
     """What the mouse finds: over each point a stripe with its numbers."""
     if len(rows) < 2:
         return []
-    width = 100 / len(rows)
-    return [
-        Markup(
-            '<rect class="point" x="{}%" y="{}" width="{}%" height="{}"><title>{}</title></rect>'
-        ).format(
-            plain(n * width),
-            TOP,
-            plain(width),
-            HEIGHT,
+    stripes = [
+        Markup('<rect x="{}" width="1" height="1"><title>{}</title></rect>').format(
+            n,
             f"{row[0]}: "
             + ", ".join(f"{text} {name}" for name, text in zip(names, row[1:], strict=True)),
         )
         for n, row in enumerate(rows)
+    ]
+    return [
+        Markup(
+            '<svg class="points" y="{}" width="100%" height="{}" viewBox="0 0 {} 1" '
+            'preserveAspectRatio="none">{}</svg>'
+        ).format(TOP, HEIGHT, len(rows), Markup("").join(stripes))
     ]

@@ -43,15 +43,17 @@ from __future__ import annotations
 
 from scheduler.web.pages import (
     activity,
-    agents,
+    analytics,
+    cohorts,
+    funnels,
     jobs,
     login,
+    newsletter,
     overview,
-    project,
-    projects,
     runs,
-    suggestion,
-    suggestions,
+    segments,
+    sequences,
+    suppressions,
 )
 from scheduler.web.route import Route
 
@@ -59,11 +61,13 @@ PAGES: tuple[Route, ...] = (
     *overview.ROUTES,
     *jobs.ROUTES,
     *runs.ROUTES,
-    *suggestions.ROUTES,
-    *suggestion.ROUTES,
-    *agents.ROUTES,
-    *projects.ROUTES,
-    *project.ROUTES,
+    *analytics.ROUTES,
+    *funnels.ROUTES,
+    *cohorts.ROUTES,
+    *segments.ROUTES,
+    *newsletter.ROUTES,
+    *sequences.ROUTES,
+    *suppressions.ROUTES,
     *activity.ROUTES,
     *login.ROUTES,
 )

@@ -1,0 +1,77 @@
+"""The product's funnels: who goes through, and where people are lost."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from scheduler.db.product_pages import funnels as store
+from scheduler.web.answers import Refusal
+from scheduler.web.charts import Step, funnel
+from scheduler.web.keys import DAEMON
+from scheduler.web.pages.page import page
+from scheduler.web.pages.parts import (
+    MOST_LISTED,
+    Reader,
+    address,
+    after_asked,
+    after_link,
+    slug_asked,
+    work_of,
+)
+from scheduler.web.pages.rendering import render
+from scheduler.web.words import duration
+
+PATH = "/analytics/funnels"
+WORK = "compute-funnels"
+
+
+async def listed(request: web.Request) -> web.StreamResponse:
+    after = after_asked(request)
+    reader = await Reader.of(request)
+    part = await reader.part(store.NEEDS, lambda c: store.listed(c, after, MOST_LISTED + 1))
+    found = part.value or []
+    return await render(
+        request,
+        "analytics/funnels.html",
+        funnels=part,
+        shown=[(one, address(PATH, one.slug, one.id)) for one in found[:MOST_LISTED]],
+        more=after_link(PATH, [one.slug for one in found]),
+        first=PATH if after is not None else None,
+        work=work_of(request.app[DAEMON], WORK),
+    )
+
+
+async def single(request: web.Request) -> web.StreamResponse:
+    slug, key = slug_asked(request, "funnel")
+    reader = await Reader.of(request)
+    part = await reader.part(store.NEEDS, lambda c: store.single(c, slug, key))
+    found = part.value
+    if found is None and not part.missing and not part.trouble:
+        raise Refusal(404, "there is no such funnel")
+    return await render(
+        request,
+        "analytics/funnel.html",
+        funnel=part,
+        one=found,
+        chart=_chart(found) if found and found.steps else None,
+        is_changed=found is not None
+        and bool(found.steps)
+        and bool(found.defined)
+        and [step.name for step in found.steps] != list(found.defined),
+        work=work_of(request.app[DAEMON], WORK),
+    )
+
+
+def _chart(found: store.Funnel) -> object:
+    steps = [
+        Step(
+            step.name,
+            step.people,
+            "" if step.median is None else f"half within {duration(step.median)}",
+        )
+        for step in found.steps
+    ]
+    return funnel("Who gets how far", steps)
+
+
+ROUTES = (*page(PATH, listed), *page(PATH + "/{slug:.+}", single))
