@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from scheduler.db.fenced import AT_ONCE
 from scheduler.entry import Overlap, Retry
 from scheduler.errors import DatabaseAwayError, PermanentError
 from scheduler.job import Done, JobContext, Outcome, RetryLater, Skipped
@@ -457,8 +458,18 @@ async def test_a_database_that_cuts_every_connection_fails_no_run_that_succeeded
 async def test_a_statement_that_ends_with_the_runs_time_is_a_timeout(database: str) -> None:
     async def work(ctx: JobContext, _params: NoParams) -> Outcome:
         # It asks for a connection when there is none left to be had.
-        async with ctx.db.transaction(), ctx.db.transaction():
-            return Done({})
+        async def hold() -> None:
+            async with ctx.db.transaction():
+                await asyncio.sleep(60)
+
+        holders = [asyncio.create_task(hold()) for _ in range(AT_ONCE)]
+        await asyncio.sleep(0.3)
+        try:
+            async with ctx.db.transaction():
+                return Done({})
+        finally:
+            for holder in holders:
+                holder.cancel()
 
     quick = [entry(timeout=timedelta(seconds=1), retry=Retry(attempts=1))]
     async with machine(database, work, entries=quick, max_concurrent_runs=1) as one:

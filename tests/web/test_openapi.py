@@ -13,7 +13,7 @@ from scheduler.entry import Retry
 from scheduler.job import JobContext, Outcome
 from scheduler.web.app import ROUTES, make_app
 from scheduler.web.auth import Access
-from scheduler.web.pages import PAGES, assets
+from scheduler.web.pages import all_pages, assets
 from tests.support.agents import bench_on
 from tests.support.machine import NoParams, Stage
 from tests.web.site import ADMIN, CRON, CountParams, OpenSite, Site, scheduled
@@ -53,7 +53,7 @@ async def test_it_has_the_routes_of_the_router_and_no_other(documented: Document
         names = ("count", "deep/er", "slow") if path == "/api/v1/workers/{name}" else ("{name}",)
         routed |= {(route.method, path.replace("{name}", name)) for name in names}
     # Pages and their files are for people.
-    shown = {(route.method, route.documented_path) for route in (*PAGES, *assets.ROUTES)}
+    shown = {(route.method, route.documented_path) for route in (*all_pages(), *assets.ROUTES)}
     assert paths == routed - shown
 
 

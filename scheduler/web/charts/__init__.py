@@ -11,6 +11,7 @@ from scheduler.web.charts.chart import Chart
 from scheduler.web.charts.funnel import Step, funnel
 from scheduler.web.charts.heat import Gap, Heat, heat
 from scheduler.web.charts.lines import lines
+from scheduler.web.charts.meter import meter
 from scheduler.web.charts.ranks import Rank, ranks
 from scheduler.web.charts.strip import strip
 
@@ -24,6 +25,7 @@ __all__ = (
     "funnel",
     "heat",
     "lines",
+    "meter",
     "ranks",
     "strip",
 )

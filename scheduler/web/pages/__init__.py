@@ -41,34 +41,58 @@ come from `ui.form` (or `ui.action` for a single button), which carries the toke
 
 from __future__ import annotations
 
-from scheduler.web.pages import (
-    activity,
-    analytics,
-    cohorts,
-    funnels,
-    jobs,
-    login,
-    newsletter,
-    overview,
-    runs,
-    segments,
-    sequences,
-    suppressions,
-)
+from typing import Final
+
 from scheduler.web.route import Route
 
-PAGES: tuple[Route, ...] = (
-    *overview.ROUTES,
-    *jobs.ROUTES,
-    *runs.ROUTES,
-    *analytics.ROUTES,
-    *funnels.ROUTES,
-    *cohorts.ROUTES,
-    *segments.ROUTES,
-    *newsletter.ROUTES,
-    *sequences.ROUTES,
-    *suppressions.ROUTES,
-    *activity.ROUTES,
-    *login.ROUTES,
+HEADS: Final = frozenset(
+    {
+        *("", "jobs", "runs", "suggestions", "agents", "projects", "analytics", "newsletter"),
+        *("activity", "schedule", "logout"),
+    }
 )
-"""In the order of the navigation."""
+"""First parts of the paths of pages: what stands below them takes a session, whatever it is."""
+LOGIN: Final = "login"
+
+
+def all_pages() -> tuple[Route, ...]:
+    """Their routes, in the order of the navigation; imported when the first page is asked for."""
+    from scheduler.web.pages import (
+        activity,
+        agents,
+        analytics,
+        cohorts,
+        funnels,
+        jobs,
+        login,
+        newsletter,
+        overview,
+        project,
+        projects,
+        runs,
+        segments,
+        sequences,
+        suggestion,
+        suggestions,
+        suppressions,
+    )
+
+    return (
+        *overview.ROUTES,
+        *jobs.ROUTES,
+        *runs.ROUTES,
+        *suggestions.ROUTES,
+        *suggestion.ROUTES,
+        *agents.ROUTES,
+        *projects.ROUTES,
+        *project.ROUTES,
+        *analytics.ROUTES,
+        *funnels.ROUTES,
+        *cohorts.ROUTES,
+        *segments.ROUTES,
+        *newsletter.ROUTES,
+        *sequences.ROUTES,
+        *suppressions.ROUTES,
+        *activity.ROUTES,
+        *login.ROUTES,
+    )
