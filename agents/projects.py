@@ -18,7 +18,7 @@ from pydantic import JsonValue
 from agents.github.analysis import analyse_project
 from agents.github.errors import GitHubError
 from agents.github.session import Session
-from agents.github.store import Bounds, Project
+from agents.github.store import Bounds, Project, project_of
 from agents.github.sync import Synced, sync_project
 from agents.kit.agent import Agent
 from agents.kit.asking import Asks
@@ -98,16 +98,10 @@ async def candidates(
     async with ctx.db.transaction() as connection:
         async for row in sql.projects(connection, project=project, whatever=whatever):
             settings = await settings_of(connection, ctx.policy, row["id"])
-            read = Project(
-                row["id"],
-                row["github_repo"] or "",
-                row["github_pat_encrypted"],
-                row["use_global_pat"],
-                row["github_sync_issues"],
-                row["github_sync_prs"],
-            )
             found.append(
-                Candidate(read, row["is_sample"], {slug: settings[slug] for slug in agents})
+                Candidate(
+                    project_of(row), row["is_sample"], {slug: settings[slug] for slug in agents}
+                )
             )
     return found
 
@@ -198,7 +192,7 @@ async def site_of(ctx: JobContext, candidate: Candidate, *, keep: bool = True) -
     measured = await analyse_project(ctx, candidate.project.id, MEASURED_HOURS, keep=keep)
     repository = str(measured["repository"])
     about = about_project(repository, _told(measured))
-    return Site(candidate.project.id, repository, about, candidate.is_sample)
+    return Site(candidate.project.id, repository, about)
 
 
 def _told(measured: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -38,7 +38,6 @@ class Site:
     project: UUID
     repository: str
     about: str
-    is_sample: bool = False
 
 
 @dataclass

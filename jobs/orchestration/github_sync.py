@@ -18,11 +18,11 @@ from pydantic import Field, JsonValue
 from agents.github.errors import GitHubError
 from agents.github.names import shown
 from agents.github.session import Session, github_session
-from agents.github.store import PROJECT_COLUMNS, Bounds, Project, forget_project
+from agents.github.store import PROJECT_COLUMNS, Bounds, Project, forget_project, project_of
 from agents.github.sync import sync_project
 from agents.github.terms import Pace
 from scheduler.errors import NotFoundError, PermanentError
-from scheduler.job import Done, Job, JobContext, Outcome, Params, Row, Skipped
+from scheduler.job import Done, Job, JobContext, Outcome, Params, Skipped
 from scheduler.sql import load_sql
 
 sql = load_sql(__file__)
@@ -85,7 +85,7 @@ async def run(ctx: JobContext, params: GitHubSync) -> Outcome:
 async def _projects(ctx: JobContext, params: GitHubSync) -> Sequence[Project]:
     async with ctx.db.transaction() as connection:
         rows = sql.projects(connection, project=params.project)
-        return [_project(row) async for row in rows]
+        return [project_of(row) async for row in rows]
 
 
 async def _forget_deleted(ctx: JobContext) -> None:
@@ -94,17 +94,6 @@ async def _forget_deleted(ctx: JobContext) -> None:
     for project_id in left:
         await forget_project(ctx, project_id)
         ctx.log.info("github_project_forgotten", project=str(project_id))
-
-
-def _project(row: Row) -> Project:
-    return Project(
-        row["id"],
-        row["github_repo"] or "",
-        row["github_pat_encrypted"],
-        row["use_global_pat"],
-        row["github_sync_issues"],
-        row["github_sync_prs"],
-    )
 
 
 async def _sync_all(

@@ -38,6 +38,11 @@ class Part(Generic[T]):
     trouble: str | None = None
     """What went wrong, in a sentence without its full stop."""
 
+    @property
+    def has_nothing(self) -> bool:
+        """It could be read, and what was asked for is not there."""
+        return self.value is None and not self.missing and self.trouble is None
+
 
 async def read_part(
     db: JobDatabase,

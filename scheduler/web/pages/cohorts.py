@@ -69,7 +69,7 @@ async def single(request: web.Request) -> web.StreamResponse:
         return one, await store.groups(connection, one.id, before, ROWS + 1)
 
     part: Part[tuple[Cohort, list[Group]] | None] = await reader.part(store.NEEDS, read)
-    if part.value is None and not part.missing and not part.trouble:
+    if part.has_nothing:
         raise Refusal(404, "there is no such cohort")
     one, groups = part.value or (None, [])
     shown = groups[:ROWS]

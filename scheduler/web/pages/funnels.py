@@ -46,7 +46,7 @@ async def single(request: web.Request) -> web.StreamResponse:
     reader = await Reader.of(request)
     part = await reader.part(store.NEEDS, lambda c: store.single(c, slug, key))
     found = part.value
-    if found is None and not part.missing and not part.trouble:
+    if part.has_nothing:
         raise Refusal(404, "there is no such funnel")
     return await render(
         request,

@@ -49,7 +49,7 @@ async def single(request: web.Request) -> web.StreamResponse:
     reader = await Reader.of(request)
     part = await reader.part(store.NEEDS, lambda c: store.single(c, slug, key))
     one = part.value
-    if one is None and not part.missing and not part.trouble:
+    if part.has_nothing:
         raise Refusal(404, "there is no such sequence")
     return await render(
         request,
