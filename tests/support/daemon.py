@@ -67,15 +67,15 @@ class DaemonProcess:
     async def until_ready(self) -> None:
         await self.until("/readyz", 200)
 
-    async def until(self, path: str, status: int) -> Any:
-        """Call `path` until it answers `status`."""
+    async def until(self, path: str, status: int, *, saying: str = "") -> Any:
+        """Call `path` until it answers `status`, with these words somewhere in its body."""
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while True:
             if self.process.returncode is not None:
                 raise AssertionError(f"the daemon has ended:\n{self.log.read_text()}")
             try:
                 answered, body = await self.call(path)
-                if answered == status:
+                if answered == status and saying in str(body):
                     return body
             except aiohttp.ClientError as error:
                 body = error
