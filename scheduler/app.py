@@ -39,6 +39,7 @@ from scheduler.settings import Settings, check_exposure
 from scheduler.timing.clock import Clock
 from scheduler.timing.reload import Reloaded, ReloadResult, difference
 from scheduler.timing.schedule import ScheduleError, load_schedule
+from scheduler.watching.events import Events
 from scheduler.watching.health import Conditions, Health
 from scheduler.web.app import make_app
 from scheduler.web.keys import Daemon
@@ -138,6 +139,7 @@ class App:
         store = RunStore(pools, replica)
         entries = EntryStore(pools)
         self._catalog = catalog = Catalog(pools)
+        self._events = Events()
         self._runner = Runner(
             store=store,
             pools=pools,
@@ -147,6 +149,7 @@ class App:
             now=self._now,
             replica=replica,
             services=self._settings.services,
+            events=self._events,
         )
         self._clock = Clock(
             self._runner, entries, schedule, self._now, offset=self._settings.offset

@@ -7,13 +7,10 @@ that changes between the look and the call gains nothing. Redirects are answers,
 
 from __future__ import annotations
 
-import asyncio
-import errno
 import hashlib
 import hmac
-import socket
 import ssl
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -21,29 +18,20 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
-from jobs.sequences.address import AddressError, check_url, is_public
+from scheduler.outbound.address import AddressError, check_url, is_public
+from scheduler.outbound.resolver import Resolve, checking_resolver, resolve
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
-    from aiohttp.abc import AbstractResolver
 
 SECONDS = 10.0
 """For one call, from the name to the answer."""
 MOST_ANSWER = 64 * 1024
 """Bytes of an answer that are read; whoever sends more is cut off and was called well."""
 
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-
 
 class CallError(Exception):
     """The call was not answered well; the text says how, and holds nothing of the answer."""
-
-
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """The IP addresses of `host`."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
 
 
 class Caller:
@@ -71,7 +59,7 @@ class Caller:
         import aiohttp
 
         connector = aiohttp.TCPConnector(
-            resolver=_resolver(self._resolve, self._may_reach),
+            resolver=checking_resolver(self._resolve, self._may_reach),
             use_dns_cache=False,
             ssl=self._tls or True,
             limit_per_host=10,
@@ -142,37 +130,3 @@ async def _read(response: object) -> None:
             return
         left -= len(part)
     response.close()
-
-
-def _resolver(resolve: Resolve, may_reach: Callable[[str], bool]) -> AbstractResolver:
-    from aiohttp.abc import AbstractResolver, ResolveResult
-
-    class PublicResolver(AbstractResolver):
-        async def resolve(
-            self,
-            host: str,
-            port: int = 0,
-            family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002 - both kinds serve
-        ) -> list[ResolveResult]:
-            addresses = await resolve(host, port)
-            if not addresses or not all(map(may_reach, addresses)):
-                # One bad address is enough: which one would be taken is not ours to hope for.
-                raise PermissionError(
-                    errno.EACCES, "its name leads to an address that is not of the open internet"
-                )
-            return [
-                ResolveResult(
-                    hostname=host,
-                    host=address,
-                    port=port,
-                    family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-                    proto=0,
-                    flags=socket.AI_NUMERICHOST,
-                )
-                for address in addresses
-            ]
-
-        async def close(self) -> None:
-            """Nothing is kept open."""
-
-    return PublicResolver()

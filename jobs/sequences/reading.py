@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from jobs.sequences.address import AddressError, check_url
 from jobs.sequences.configs import (
     MOST_DAYS,
     TRIGGERS,
@@ -35,6 +34,7 @@ from jobs.sequences.model import (
     Step,
 )
 from scheduler.job import JobContext, Row
+from scheduler.outbound.address import AddressError, check_url
 
 
 @dataclass(slots=True)

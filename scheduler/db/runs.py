@@ -38,6 +38,12 @@ class Fire:
     idempotency_key: str | None = None
     arguments_hash: str | None = None
 
+    @property
+    def speaks_for(self) -> int:
+        """How many fires of the clock its row stands for."""
+        count = (self.data or {}).get("count", 1)
+        return count if isinstance(count, int) else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
@@ -219,8 +225,8 @@ class RunStore:
             )
             return {row["run_id"]: row["cancel"] async for row in rows}
 
-    async def settle(self, beat: Beat, end: Settlement, clock: datetime) -> bool:
-        """Write the end of an attempt; False where it no longer owns its run."""
+    async def settle(self, beat: Beat, end: Settlement, clock: datetime) -> Status | None:
+        """Write the end of an attempt: the run's status now; None where it is no longer ours."""
         async with self._pools.control() as connection:
             row = await sql.settle(
                 connection,
@@ -237,7 +243,7 @@ class RunStore:
                 done=beat.done,
                 total=beat.total,
             )
-            return row is not None
+            return Status(row["status"]) if row else None
 
     async def rescue(
         self, clock: datetime, lease: timedelta, dead: Sequence[str] = ()
@@ -252,11 +258,16 @@ class RunStore:
                 async for row in rows
             ]
 
-    async def cancel(self, run_id: UUID, clock: datetime, message: str) -> Status | None:
-        """End a waiting run or ask a running one to stop; None where it has ended already."""
+    async def cancel(
+        self, run_id: UUID, clock: datetime, message: str
+    ) -> tuple[str, Status] | None:
+        """End a waiting run or ask a running one to stop: its job and its status now.
+
+        None where it has ended already.
+        """
         async with self._pools.control() as connection:
             row = await sql.cancel(connection, run_id=run_id, clock=clock, message=message)
-            return Status(row["status"]) if row else None
+            return (row["job"], Status(row["status"])) if row else None
 
     async def append_logs(self, lines: Sequence[LogLine]) -> None:
         async with self._pools.control() as connection:

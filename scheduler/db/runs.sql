@@ -56,7 +56,7 @@ SET status = {settled},
     progress_total = coalesce(:total, r.progress_total)
 FROM attempt_ended e
 WHERE r.id = e.run_id AND r.attempt = :attempt AND r.status = 'running'
-RETURNING r.id;
+RETURNING r.status;
 
 -- name: rescue
 -- Takes the runs of processes that gave no sign of life for a whole lease, and of those known dead.
@@ -98,7 +98,7 @@ SET status = CASE r.status WHEN 'running' THEN 'running' ELSE 'cancelled' END,
     error_type = 'Cancelled',
     error_message = :message
 WHERE r.id = :run_id AND r.status IN ('queued', 'running', 'retrying')
-RETURNING r.status;
+RETURNING r.job, r.status;
 
 -- name: append_logs!
 INSERT INTO lamplighter.run_logs (run_id, attempt, at, level, event, fields)

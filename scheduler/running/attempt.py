@@ -65,7 +65,8 @@ class Attempt:
         self._stop: asyncio.Future[Cancelled | Interrupted | Lost] = (
             asyncio.get_running_loop().create_future()
         )
-        self._deadline = monotonic() + entry.timeout.total_seconds()
+        self._began = monotonic()
+        self._deadline = self._began + entry.timeout.total_seconds()
         self._done: int | None = None
         self._total: int | None = None
         self._context = JobContext(
@@ -88,6 +89,11 @@ class Attempt:
     @property
     def beat(self) -> Beat:
         return Beat(self.claimed.run_id, self.claimed.attempt, self._done, self._total)
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return monotonic() - self._began
 
     def stop(self, why: Cancelled | Interrupted | Lost) -> None:
         """Ask it to end; the first reason counts."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from scheduler.db.pools import to_json
@@ -14,6 +15,8 @@ MAX_LINES = 1_000
 MAX_FIELDS = 8_192
 """Characters of JSON kept of one line's fields."""
 MAX_EVENT = 200
+LAST_LINES = 20
+"""Kept at hand for whoever is told how the attempt ended."""
 
 
 class RunLog:
@@ -24,6 +27,7 @@ class RunLog:
         self._logger = logger
         self._now = now
         self._lines: list[LogLine] = []
+        self._last: deque[LogLine] = deque(maxlen=LAST_LINES)
         self._count = 0
 
     def debug(self, event: str, **fields: object) -> None:
@@ -42,6 +46,10 @@ class RunLog:
         self._logger.error(event, **fields)
         self._keep("error", event, fields)
 
+    @property
+    def last_lines(self) -> Sequence[LogLine]:
+        return tuple(self._last)
+
     def take(self) -> list[LogLine]:
         """The lines since the last call."""
         lines, self._lines = self._lines, []
@@ -52,21 +60,23 @@ class RunLog:
         self._lines = lines + self._lines
 
     def _keep(self, level: str, event: str, fields: dict[str, object]) -> None:
+        line = self._line(level, event, fields)
+        self._last.append(line)
         self._count += 1
-        if self._count > MAX_LINES:
-            return
-        if self._count == MAX_LINES:
-            level, event, fields = "warning", "log_truncated", {"kept_lines": MAX_LINES}
+        if self._count < MAX_LINES:
+            self._lines.append(line)
+        elif self._count == MAX_LINES:
+            self._lines.append(self._line("warning", "log_truncated", {"kept_lines": MAX_LINES}))
+
+    def _line(self, level: str, event: str, fields: dict[str, object]) -> LogLine:
         text = to_json(fields)
         if len(text) > MAX_FIELDS:
             fields = {"truncated": text[:MAX_FIELDS]}
-        self._lines.append(
-            LogLine(
-                run_id=self._claimed.run_id,
-                attempt=self._claimed.attempt,
-                at=self._now(),
-                level=level,
-                event=event.replace("\x00", "")[:MAX_EVENT],
-                fields=fields,  # type: ignore[arg-type]  # made JSON where it is written
-            )
+        return LogLine(
+            run_id=self._claimed.run_id,
+            attempt=self._claimed.attempt,
+            at=self._now(),
+            level=level,
+            event=event.replace("\x00", "")[:MAX_EVENT],
+            fields=fields,  # type: ignore[arg-type]  # made JSON where it is written
         )

@@ -23,6 +23,7 @@ from scheduler.running.attempt import Attempt, Lost
 from scheduler.running.outcome import Cancelled, End, Failed, Interrupted, settlement
 from scheduler.running.registry import JobType
 from scheduler.services import Services
+from scheduler.watching.events import AttemptEnded, AttemptStarted, Events, RunClosed
 
 HEARTBEAT = 5.0
 """Seconds between signs of life."""
@@ -49,6 +50,7 @@ class Runner:
         now: Callable[[], datetime],
         replica: str,
         services: Services | None = None,
+        events: Events | None = None,
     ) -> None:
         self.store = store
         self.schedule = schedule
@@ -58,6 +60,7 @@ class Runner:
         self._now = now
         self._replica = replica
         self._services = services or Services()
+        self._events = events or Events()
         self._live: dict[tuple[UUID, int], Attempt] = {}
         # One hand-out of slots at a time: a fire waits a moment for a claim that is under way,
         # instead of being queued for want of slots that the claim does not use.
@@ -108,6 +111,8 @@ class Runner:
                 )
             elif result.outcome == "queued" and fire.overlap == "cancel_running":
                 self._stop_key(fire.overlap_key)
+            elif result.outcome in {Status.MISSED, Status.SKIPPED}:
+                self._closed(result.run_id, fire.job, Status(result.outcome), fire.speaks_for)
         return fired
 
     async def cancel(self, run_id: UUID, message: str) -> Status | None:
@@ -115,7 +120,12 @@ class Runner:
 
         None where it has ended already. Raises `DatabaseAwayError`.
         """
-        status = await self.store.cancel(run_id, self._now(), message)
+        cancelled = await self.store.cancel(run_id, self._now(), message)
+        if cancelled is None:
+            return None
+        job, status = cancelled
+        if status.is_final:
+            self._closed(run_id, job, status)
         for attempt in self._attempts_of(run_id):
             attempt.stop(Cancelled(message))
         return status
@@ -156,6 +166,8 @@ class Runner:
                 replica=run.replica,
                 status=run.status,
             )
+            if run.status.is_final:
+                self._closed(run.id, run.job, run.status)
         self._wake.set()
 
     def stop_claiming(self) -> None:
@@ -234,6 +246,7 @@ class Runner:
     async def _run(self, attempt: Attempt) -> None:
         claimed = attempt.claimed
         attempt.log.info("attempt_started", trigger=claimed.trigger, params=dict(claimed.params))
+        self._events.tell(AttemptStarted(claimed, attempt.entry, self._now()))
         try:
             end = await attempt.execute()
             await self._settle(attempt, end)
@@ -257,7 +270,7 @@ class Runner:
         while True:
             try:
                 await self._flush_log(attempt)
-                owned = await self.store.settle(attempt.beat, written, self._now())
+                status = await self.store.settle(attempt.beat, written, self._now())
             except DatabaseAwayError:
                 if monotonic() - self._last_beat > LEASE:
                     # Whoever reaches the database next takes the run over.
@@ -278,9 +291,29 @@ class Runner:
                     return
                 await asyncio.sleep(0.5)
             else:
-                if not owned:
+                if status is None:
                     log.warning("lease_lost", run=str(claimed.run_id), job=claimed.job)
+                else:
+                    self._tell_end(attempt, written, status)
                 return
+
+    def _tell_end(self, attempt: Attempt, written: Settlement, status: Status) -> None:
+        self._events.tell(
+            AttemptEnded(
+                claimed=attempt.claimed,
+                entry=attempt.entry,
+                at=self._now(),
+                seconds=attempt.seconds,
+                status=status,
+                data=written.data,
+                error_type=written.error_type,
+                error_message=written.error_message,
+                last_lines=attempt.log.last_lines,
+            )
+        )
+
+    def _closed(self, run_id: UUID, job: str, status: Status, count: int = 1) -> None:
+        self._events.tell(RunClosed(run_id, job, status, self._now(), count))
 
     def _settlement(self, attempt: Attempt, end: End) -> Settlement:
         return settlement(

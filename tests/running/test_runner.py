@@ -404,7 +404,8 @@ async def test_what_failed_before_it_heard_of_its_cancellation_is_not_attempted_
     async with machine(database, work, entries=[entry(retry=retry)]) as one:
         fired = await one.by_hand()
         # As another replica does it: the one that runs it hears of it at its next heartbeat.
-        assert await one.store.cancel(fired.run_id, START, "by somebody") == Status.RUNNING
+        cancelled = await one.store.cancel(fired.run_id, START, "by somebody")
+        assert cancelled == ("work", Status.RUNNING)
         may_fail.set()
         run = await one.ended(fired)
         assert (run.status, run.attempt) == (Status.CANCELLED, 1)

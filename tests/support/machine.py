@@ -21,6 +21,7 @@ from scheduler.running.fires import fire_by_hand, fire_on_clock
 from scheduler.running.registry import JobType
 from scheduler.running.runner import Runner
 from scheduler.timing.clock import Clock
+from scheduler.watching.events import Events
 
 START = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
@@ -96,6 +97,7 @@ class Machine:
         self.entries = EntryStore(pools)
         self.catalog = Catalog(pools)
         self.now = now
+        self.events = Events()
         self.runner = Runner(
             store=self.store,
             pools=pools,
@@ -104,6 +106,7 @@ class Machine:
             schedule=schedule,
             now=now,
             replica=replica,
+            events=self.events,
         )
         self.clock = Clock(self.runner, self.entries, schedule, now)
 

@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from jobs.sequences import configs, model
-from jobs.sequences.address import AddressError, check_url, is_public
 from jobs.sequences.configs import MOST_DAYS, TimeField
 from jobs.sequences.webhooks import filled
+from scheduler.outbound.address import AddressError, check_url, is_public
 from scheduler.services import Services, Webhooks
 from tests.support.sequences import A_DAY, A_MINUTE, A_MOMENT, SEEN, Letters
 

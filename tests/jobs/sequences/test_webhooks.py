@@ -19,9 +19,9 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from jobs.sequences.address import is_public
 from jobs.sequences.calling import MOST_ANSWER, Caller, CallError
 from scheduler.errors import LeaseLostError
+from scheduler.outbound.address import is_public
 from scheduler.services import Services, Webhooks
 from tests.support.sequences import A_DAY, A_MINUTE, A_MOMENT, AN_HOUR, SEEN, Letters
 

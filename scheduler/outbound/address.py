@@ -1,4 +1,4 @@
-"""Which addresses may a webhook call? Pure."""
+"""Which addresses may be called? Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeAlias
 from urllib.parse import urlsplit
 
 HTTPS = 443
+DEFAULT_PORTS = {"https": HTTPS, "http": 80}
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -17,10 +18,11 @@ class AddressError(ValueError):
     """An address that may not be called; the text says why."""
 
 
-def check_url(url: str, hosts: Collection[str]) -> tuple[str, int]:
-    """The host and port of `url`, if it is https and its host is one of `hosts`.
+def split_url(url: str, schemes: Collection[str] = ("https",)) -> tuple[str, int]:
+    """The host and port of `url`, if it has one of these schemes and names a host.
 
-    An entry of `hosts` is a name, for port 443, or `name:port`. Raises `AddressError`.
+    Raises `AddressError` for what readers of addresses disagree about, for a user name or password,
+    and for an IP address in the place of a name.
     """
     # Spaces, controls and backslashes are where readers of addresses begin to disagree.
     if any(not "!" <= character <= "~" or character == "\\" for character in url):
@@ -30,8 +32,8 @@ def check_url(url: str, hosts: Collection[str]) -> tuple[str, int]:
         port = parts.port
     except ValueError:
         raise AddressError("is no address") from None
-    if parts.scheme != "https":
-        raise AddressError("must begin with https://")
+    if parts.scheme not in schemes:
+        raise AddressError(f"must begin with {' or '.join(f'{one}://' for one in schemes)}")
     if "@" in parts.netloc:
         raise AddressError("may hold no user name or password")
     host = parts.hostname or ""
@@ -39,7 +41,15 @@ def check_url(url: str, hosts: Collection[str]) -> tuple[str, int]:
     last = host.rpartition(".")[2]
     if not host or ":" in host or last.isdigit() or last.startswith("0x"):
         raise AddressError("must name a host, not an IP address")
-    port = HTTPS if port is None else port
+    return host, DEFAULT_PORTS[parts.scheme] if port is None else port
+
+
+def check_url(url: str, hosts: Collection[str]) -> tuple[str, int]:
+    """The host and port of `url`, if it is https and its host is one of `hosts`.
+
+    An entry of `hosts` is a name, for port 443, or `name:port`. Raises `AddressError`.
+    """
+    host, port = split_url(url)
     if (f"{host}:{port}" if port != HTTPS else host) not in hosts and f"{host}:{port}" not in hosts:
         raise AddressError("its host is not in WEBHOOK_HOSTS, or not with this port")
     return host, port
