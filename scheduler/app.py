@@ -37,8 +37,9 @@ from scheduler.running.registry import JobType, find_endpoints, find_jobs
 from scheduler.running.runner import Runner
 from scheduler.settings import Settings, check_exposure
 from scheduler.timing.clock import Clock
-from scheduler.timing.reload import Reloaded, ReloadResult, difference
-from scheduler.timing.schedule import ScheduleError, load_schedule
+from scheduler.timing.reload import ReloadResult
+from scheduler.timing.reloader import Reloader, fingerprint
+from scheduler.timing.schedule import load_schedule
 from scheduler.watching.events import Events
 from scheduler.watching.health import Conditions, Health
 from scheduler.web.app import make_app
@@ -98,6 +99,7 @@ class App:
         settings = self._settings
         check_exposure(settings)
         self._jobs = all_jobs()
+        self._file = fingerprint(settings.config)
         schedule = self._read_schedule()
         replica = replica_name()
         log.info("starting", version=version("lamplighter"), replica=replica)
@@ -154,8 +156,15 @@ class App:
         self._clock = Clock(
             self._runner, entries, schedule, self._now, offset=self._settings.offset
         )
-        self._reloaded = Reloaded(self._now(), ReloadResult())
         self._activity = ActivityStore(pools)
+        self._reloader = Reloader(
+            self._settings.config,
+            self._read_schedule,
+            self._clock,
+            self._now,
+            self._record_reload,
+            in_force=self._file,
+        )
         self._daemon = Daemon(
             settings=self._settings,
             jobs=self._jobs,
@@ -174,9 +183,10 @@ class App:
                 catalog=catalog,
                 jobs=self._jobs,
                 now=self._now,
+                rejected=lambda: self._reloader.rejected,
             ),
-            reload=self.reload,
-            last_reload=lambda: self._reloaded,
+            reload=self._reloader.reload,
+            last_reload=lambda: self._reloader.last,
             endpoints=find_endpoints(jobs_package),
             desk=self._desk,
             now=self._now,
@@ -198,14 +208,18 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_stop)
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
-        keeper = asyncio.create_task(self._keep_database(), name="database")
+        keepers = [
+            asyncio.create_task(self._keep_database(), name="database"),
+            asyncio.create_task(self._reloader.watch(), name="schedule file"),
+        ]
         await self._stopping.wait()
 
         log.info("draining", seconds=self._settings.drain_seconds, running=self._runner.running)
         self._conditions.draining = True
         self._runner.stop_claiming()
-        keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
         await self._clock.stop()
         drain = asyncio.create_task(self._runner.drain(self._settings.drain_seconds))
         hurry = asyncio.create_task(self._hurry.wait())
@@ -222,57 +236,18 @@ class App:
         self._stopping.set()
 
     def _on_hangup(self) -> None:
-        task = asyncio.create_task(self._reload_on_signal())
-        self._hangup = task
+        self._hangup = asyncio.create_task(self._reloader.reload_for("signal"))
 
-    async def _reload_on_signal(self) -> None:
-        try:
-            result = await self.reload()
-        except DatabaseAwayError as error:
-            log.warning("reload_postponed", error=str(error))
-            return
-        if result.errors:
-            return
-        try:
+    async def _record_reload(self, who: str, result: ReloadResult) -> None:
+        if not result.errors:
             await self._activity.record(
                 at=self._now(),
-                who="signal",
+                who=who,
                 source=socket.gethostname(),
                 action="reload",
                 target="schedule",
                 detail=result.as_json(),
             )
-        except DatabaseAwayError:
-            log.warning("activity_not_recorded", who="signal", action="reload")
-
-    async def reload(self) -> ReloadResult:
-        """Put the schedule file in force; a bad one changes nothing.
-
-        Raises `DatabaseAwayError`; then nothing changed either.
-        """
-        try:
-            schedule = self._read_schedule()
-        except ScheduleError as error:
-            count = len(error.problems)
-            self._conditions.rejected = (
-                f"{self._settings.config.name}: rejected at {self._now():%H:%M}, "
-                f"{count} error{'s' if count > 1 else ''}"
-            )
-            for problem in error.problems:
-                log.warning("schedule_rejected", problem=str(problem))
-            self._reloaded = Reloaded(self._now(), ReloadResult(errors=error.problems))
-            return self._reloaded.result
-        result = difference(self._clock.schedule, schedule)
-        await self._clock.apply(schedule)
-        self._conditions.rejected = None
-        self._reloaded = Reloaded(self._now(), result)
-        log.info(
-            "schedule_reloaded",
-            changed=result.changed,
-            added=result.added,
-            removed=result.removed,
-        )
-        return result
 
     async def _keep_database(self) -> None:
         """Begin the work once the database answers, and know ever after whether it does."""

@@ -29,6 +29,10 @@ class ReloadResult:
     differences: Mapping[str, Mapping[str, Difference]] = field(default_factory=dict)
     """For each changed entry, what of it differs; for an added or removed one, when it fires."""
 
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.changed or self.added or self.removed or self.errors)
+
     def as_json(self) -> Json:
         return {
             "changed": list(self.changed),

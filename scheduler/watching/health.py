@@ -75,8 +75,6 @@ class Conditions:
     database_away_since: float | None = None
     """On the monotonic clock."""
     database_error: str | None = None
-    rejected: str | None = None
-    """The schedule file that was refused: `config.yaml: rejected at 12:03, 2 errors`."""
 
 
 class Health:
@@ -92,7 +90,9 @@ class Health:
         catalog: Catalog,
         jobs: Mapping[str, JobTypeView],
         now: Callable[[], datetime],
+        rejected: Callable[[], str | None],
     ) -> None:
+        """`rejected` says in words which schedule file was refused, or None."""
         self._conditions = conditions
         self._clock = clock
         self._store = store
@@ -100,6 +100,7 @@ class Health:
         self._catalog = catalog
         self._jobs = jobs
         self._now = now
+        self._rejected = rejected
         self._states: Mapping[str, JobState] = {}
         self._standing: Sequence[str] = ()
         """What jobs have said that keeps a part of the work from being done."""
@@ -136,8 +137,8 @@ class Health:
             (broken if away >= DATABASE_AWAY else weak).append(words)
         elif self._conditions.starting:
             weak.append("starting")
-        if self._conditions.rejected:
-            weak.append(self._conditions.rejected)
+        if rejected := self._rejected():
+            weak.append(rejected)
         try:
             states = await self.job_states()
         except DatabaseAwayError:

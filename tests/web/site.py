@@ -215,6 +215,7 @@ async def open_site(
             catalog=machine.catalog,
             jobs=jobs,
             now=time,
+            rejected=lambda: None,
         ),
         reload=reload,
         last_reload=last_reload,

@@ -26,6 +26,7 @@ WHO = {
     "cron": "a worker route",
     "command line": "the command line",
     "signal": "a signal (SIGHUP)",
+    "file": "the schedule file",
 }
 ACTIONS = {
     "trigger": "ran",
