@@ -54,8 +54,8 @@ _UTC: Final = ZoneInfo("UTC")
 _SECOND: Final = timedelta(seconds=1)
 _DAY: Final = timedelta(days=1)
 
-_TOP_KEYS: Final = ("timezone", "max_concurrent_runs", "execution", "jobs", "agents")
-_ENTRY_KEYS: Final = (
+TOP_KEYS: Final = ("timezone", "max_concurrent_runs", "execution", "jobs", "agents")
+ENTRY_KEYS: Final = (
     "job",
     "cron",
     "timezone",
@@ -68,7 +68,7 @@ _ENTRY_KEYS: Final = (
     "jitter",
     "params",
 )
-_RETRY_KEYS: Final = ("attempts", "backoff", "max_backoff")
+RETRY_KEYS: Final = ("attempts", "backoff", "max_backoff")
 
 _up_to_a_day: Final = partial(duration, low=_SECOND, high=_DAY)
 
@@ -111,7 +111,7 @@ def read_schedule(text: str, file: str, jobs: Mapping[str, type[Params]]) -> Sch
         if isinstance(root, Map):
             schedule = _Reader(problems, jobs).schedule(root)
         elif not problems:
-            problems.add(1, (), f"has no keys; allowed are {', '.join(_TOP_KEYS)}")
+            problems.add(1, (), f"has no keys; allowed are {', '.join(TOP_KEYS)}")
     except TooManyProblemsError:
         return _refuse(problems)
     return _refuse(problems) if problems else schedule
@@ -129,7 +129,7 @@ class _Reader(NodeReader):
         self._jobs = jobs
 
     def schedule(self, root: Map) -> Schedule:
-        self._keys(root, (), _TOP_KEYS)
+        self._keys(root, (), TOP_KEYS)
         timezone = self._value(root, (), "timezone", zone, _UTC)
         self._value(root, (), "execution", _execution, "local")
         limit = partial(whole, low=1, high=100)
@@ -167,7 +167,7 @@ class _Reader(NodeReader):
 
     def _entry(self, name: str, line: int, node: Map, timezone: ZoneInfo) -> Entry:
         path: Path = ("jobs", name)
-        self._keys(node, path, _ENTRY_KEYS)
+        self._keys(node, path, ENTRY_KEYS)
         job = self._value(node, path, "job", self._job, "")
         if "job" not in node.items:
             job = name if name in self._jobs else ""
@@ -203,7 +203,7 @@ class _Reader(NodeReader):
         node = self._map(entry.items["retry"], path) if "retry" in entry.items else None
         if node is None:
             return Retry()
-        self._keys(node, path, _RETRY_KEYS)
+        self._keys(node, path, RETRY_KEYS)
         default = Retry()
         attempts = partial(whole, low=1, high=20)
         retry = Retry(

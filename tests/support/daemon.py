@@ -16,6 +16,8 @@ from typing import Any
 
 import aiohttp
 
+from scheduler.settings import Settings
+
 SECRET = "dev-admin-secret"
 PATIENCE = 40.0
 
@@ -41,8 +43,8 @@ def seconds_before_the_minute(seconds: float) -> str:
 
 def environment(**values: str) -> dict[str, str]:
     """The test process's environment without any setting of ours, and with `values`."""
-    ours = ("DATABASE_URL", "LAMPLIGHTER_", "CRON_", "ADMIN_", "HOST", "PORT", "PUBLIC_", "LOG_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    ours = {str(f.validation_alias or name.upper()) for name, f in Settings.model_fields.items()}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
     return {**kept, "LOG_FORMAT": "json", **values}
 
 
