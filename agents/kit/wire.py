@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -34,12 +34,21 @@ class Wire:
 
     async def send(self, request: Mapping[str, Any], seconds: float) -> Reply:
         """Raises `NoReplyError`."""
+        return await self._reply(
+            self._client.chat.completions.with_raw_response.create(**request), seconds
+        )
+
+    async def models(self, seconds: float) -> Reply:
+        """The list of models. Raises `NoReplyError`."""
+        return await self._reply(self._client.models.with_raw_response.list(), seconds)
+
+    async def _reply(self, sending: Awaitable[Any], seconds: float) -> Reply:
         import httpx2
         import openai
 
         try:
             async with asyncio.timeout(seconds):
-                raw = await self._client.chat.completions.with_raw_response.create(**request)
+                raw = await sending
         except openai.APIStatusError as error:
             return Reply(error.status_code, _lower(error.response.headers), error.response.content)
         except TimeoutError:

@@ -66,6 +66,7 @@ async def examine() -> list[Finding]:
     findings.extend(await newsletter_providers(settings.services))
     findings.extend(await _database(settings, jobs))
     findings.append(await _github(settings))
+    findings.append(await _model(settings))
     return findings
 
 
@@ -123,6 +124,13 @@ async def _github(settings: Settings) -> Finding:
     log = structlog.stdlib.get_logger("lamplighter.doctor")
     found = await probe(settings.services.github, log, clock_with(settings.offset))
     return Finding("github", found.ok, found.message, found.fix)
+
+
+async def _model(settings: Settings) -> Finding:
+    from agents.kit.probe import probe
+
+    found = await probe(settings.services.model)
+    return Finding("model", found.ok, found.message, found.fix)
 
 
 async def _database(settings: Settings, jobs: Mapping[str, JobType]) -> list[Finding]:

@@ -78,6 +78,8 @@ class ModelDouble:
     says: Callable[[Request], Says | str] = sensible
     key: str | None = "key-of-tests"
     """None lets everybody in who brings no key."""
+    models: tuple[str, ...] | None = ("model-of-tests",)
+    """What it says it has; None where it does not say."""
     unknown: frozenset[Unknown] = frozenset()
     """What it refuses as older endpoints do."""
     takes: float = 0
@@ -96,7 +98,7 @@ class ModelDouble:
         body: Any = None
         response: web.StreamResponse | None = None
         try:
-            body = await request.json()
+            body = await request.json() if request.method == "POST" else None
             response = await self._answer(request, body)
         finally:
             self.at_once -= 1
@@ -112,6 +114,8 @@ class ModelDouble:
         given = request.headers.get("Authorization")
         if given != (None if self.key is None else f"Bearer {self.key}"):
             return _send(error(401, f"Incorrect API key provided: {given}.", "invalid_api_key"))
+        if (request.method, request.path) == ("GET", "/v1/models") and self.models is not None:
+            return web.json_response(_listed(self.models))
         if request.path != "/v1/chat/completions":
             return _send(error(404, "Unknown request URL"))
         try:
@@ -143,6 +147,11 @@ class ModelDouble:
             raise RefusedRequest(
                 "Unrecognized request argument supplied: max_completion_tokens", None, None
             )
+
+
+def _listed(models: tuple[str, ...]) -> dict[str, Any]:
+    made = {"object": "model", "created": 1_686_935_002, "owned_by": "openai"}
+    return {"object": "list", "data": [{"id": name, **made} for name in models]}
 
 
 def _send(says: Says, asked: Any = None) -> web.Response:
