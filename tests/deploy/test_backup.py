@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ async def test_a_copy_of_a_stopped_data_directory_is_a_backup(scratch: Path) -> 
     data, copied = scratch / "data", scratch / "copied"
     async with serving(data, only=None) as server:
         before = await fill((await server.acquire()).dsn)
-    subprocess.run(["cp", "-a", data, copied], check=True)
+    await asyncio.to_thread(subprocess.run, ["cp", "-a", data, copied], check=True)
     async with serving(copied, only=None) as server:
         assert await look((await server.acquire()).dsn) == before
 
