@@ -19,10 +19,12 @@ from scheduler.errors import LamplighterError
 MIGRATIONS = Path(__file__).parent / "migrations"
 # Any number, the same in every process: it lets one of several starting daemons migrate at a time.
 LOCK = 7_102_003
-LOCK_WAIT = 2
-"""Seconds to wait for a table. Who comes later queues behind: heartbeats, with a lease of 15."""
+LOCK_WAIT = 800
+"""Milliseconds to wait for a table. Who comes later queues behind: heartbeats, with a lease of 15
+seconds. Less than PostgreSQL's deadlock_timeout (1 s), so that mostly we give way, not a job."""
 LOCK_PAUSE = 1.0
-LOCK_TRIES = 20
+LOCK_TRIES = 30
+IN_USE = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 CONTRACTS = re.compile(r"^-- Contracts: (\S+)$", re.MULTILINE)
 FUNCTIONS = re.compile(r"^-- Version: (\d+)$", re.MULTILINE)
 LAID_FUNCTIONS = re.compile(r"functions@(?:v(\d+)|[0-9a-f]{12})")
@@ -126,7 +128,7 @@ async def migrate(
             return []
         try:
             return await _apply(connection, folder)
-        except asyncpg.LockNotAvailableError as error:
+        except IN_USE as error:
             if not tries_left:
                 raise MigrationError(
                     f"the schema cannot be upgraded while others hold its tables: {error}; look in"
@@ -139,7 +141,7 @@ async def migrate(
 async def _apply(connection: asyncpg.Connection, folder: Path) -> list[str]:
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-        await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}s'")
+        await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT}ms'")
         await connection.execute("CREATE SCHEMA IF NOT EXISTS lamplighter")
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS lamplighter.migrations ("
@@ -154,7 +156,7 @@ async def _apply(connection: asyncpg.Connection, folder: Path) -> list[str]:
         for migration in todo:
             try:
                 await connection.execute(migration.sql)
-            except asyncpg.LockNotAvailableError:
+            except IN_USE:
                 raise
             except asyncpg.PostgresError as error:
                 raise MigrationError(f"migration {migration.id} failed: {error}") from error

@@ -12,6 +12,8 @@ from scheduler.db.migrations import MigrationError, migrate, read_migrations, st
 from tests.support.machine import connect
 from tests.support.versions import CONTRACT, FUNCTIONS, LATER, version
 
+OTHER_TABLE = "ALTER TABLE lamplighter.watermarks ADD COLUMN owner text;"
+
 
 async def test_everything_is_laid_once(empty_database: str) -> None:
     async with connect(empty_database) as connection:
@@ -108,6 +110,26 @@ async def test_a_migration_lets_go_of_the_queue_before_leases_end(
             await heartbeat.execute("UPDATE lamplighter.entries SET paused_by = 'x'", timeout=4)
             assert not waiting.done()
         assert await waiting == list(LATER)
+
+
+async def test_a_deadlock_with_a_job_is_tried_again(empty_database: str, tmp_path: Path) -> None:
+    """It takes its tables in another order than the job does."""
+    newer = version(tmp_path, {"9001_two": LATER["9001_expand"] + OTHER_TABLE})
+    async with connect(empty_database) as connection, connect(empty_database) as job:
+        await migrate(connection)
+        transaction = job.transaction()
+        await transaction.start()
+        await job.execute("SELECT FROM lamplighter.watermarks")
+        waiting = asyncio.create_task(migrate(connection, newer))
+        blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not await job.fetchval(blocked):
+            await asyncio.sleep(0.01)
+        try:
+            await job.execute("SELECT FROM lamplighter.entries")
+            await transaction.commit()
+        except asyncpg.DeadlockDetectedError:
+            await transaction.rollback()
+        assert await waiting == ["9001_two"]
 
 
 async def test_a_table_that_stays_locked_is_said(empty_database: str, tmp_path: Path) -> None:

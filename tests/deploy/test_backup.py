@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
+import re
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +15,23 @@ import pytest
 from scheduler.db.embedded.binaries import debian, wheel
 from scheduler.db.migrations import migrate
 from scheduler.db.product import lay_product_tables
-from tests.support.daemon import Output, command
+from tests.support.daemon import Output, command, environment
 from tests.support.embedded import serving
 
 pytestmark = pytest.mark.timeout(120)
 
-DUMP = ("pg_dump", "--format=custom", "--file=lamplighter.dump")
-RESTORE = (
-    "pg_restore",
-    "--dbname=lamplighter",
-    "--exit-on-error",
-    "--single-transaction",
-    "lamplighter.dump",
-)
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "backup.md"
+
+
+def documented(program: str) -> tuple[str, ...]:
+    """The arguments of `lamplighter postgres` as docs/backup.md prints them for that program."""
+    [line] = re.findall(
+        rf"^(?:\w+=\S+ )?lamplighter postgres ({program} .*)$", DOCUMENT.read_text(), re.MULTILINE
+    )
+    return tuple(shlex.split(line))
+
+
+DUMP, RESTORE, NEW_KEYS = map(documented, ("pg_dump", "pg_restore", "psql"))
 CONTENT = """
     SELECT (SELECT string_agg(u::text, ',' ORDER BY email) FROM app_users u),
            (SELECT string_agg(m.id, ',' ORDER BY m.id) FROM lamplighter.migrations m)
@@ -74,11 +80,39 @@ async def test_a_dump_of_a_running_server_is_restored_into_a_new_data_directory(
         assert await look((await server.acquire()).dsn) == before
 
 
+async def test_a_dump_passes_through_pipes(scratch: Path) -> None:
+    """As from a container and into one."""
+    data, new = scratch / "data", scratch / "data.new"
+    async with serving(data, only=None) as server:
+        before = await fill((await server.acquire()).dsn)
+    program = (sys.executable, "-m", "scheduler", "postgres")
+    dump = [word for word in DUMP if not word.startswith("--file")]
+    nothing = asyncio.subprocess.DEVNULL
+    with (scratch / "piped").open("w+b") as file:
+        for words, place, stdin, stdout in (
+            (dump, data, nothing, file),
+            (RESTORE[:-1], new, file, nothing),
+        ):
+            file.seek(0)
+            process = await asyncio.create_subprocess_exec(
+                *program,
+                *words,
+                env=environment(LAMPLIGHTER_DATA_DIR=str(place)),
+                cwd=scratch,
+                stdin=stdin,
+                stdout=stdout,
+            )
+            assert await process.wait() == 0
+    async with serving(new, only=None) as server:
+        assert await look((await server.acquire()).dsn) == before
+
+
 async def test_a_copy_of_a_stopped_data_directory_is_a_backup(scratch: Path) -> None:
     data, copied = scratch / "data", scratch / "copied"
     async with serving(data, only=None) as server:
         before = await fill((await server.acquire()).dsn)
-    await asyncio.to_thread(subprocess.run, ["cp", "-a", data, copied], check=True)
+    copying = await asyncio.create_subprocess_exec("cp", "-a", data, copied)
+    assert await copying.wait() == 0
     async with serving(copied, only=None) as server:
         assert await look((await server.acquire()).dsn) == before
 
@@ -115,5 +149,8 @@ async def test_the_data_moves_to_a_newer_major_version(scratch: Path) -> None:
     assert restored.code == 0, restored.err
 
     assert (await postgres(new, "psql", "-At", "--command", version)).out.strip() == "18"
+    assert (await postgres(new, *NEW_KEYS)).code == 0
+    key = "SELECT substr(lamplighter.new_id()::text, 15, 1)"
+    assert (await postgres(new, "psql", "-At", "--command", key)).out == "7\n", "not by time"
     async with serving(new, only=None) as server:
         assert await look((await server.acquire()).dsn) == before

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from scheduler.db.migrations import migrate
+from scheduler.db.migrations import migrate, standing
 from tests.support.daemon import (
     PATIENCE,
     DaemonProcess,
@@ -170,3 +170,34 @@ async def test_a_daemon_too_old_for_the_schema_does_not_start(
     async with daemon(tmp_path / "old", QUIET, DATABASE_URL=database) as old:
         assert await asyncio.wait_for(old.process.wait(), PATIENCE) == 1
         assert "only versions that know 9001_expand work with it" in old.log.read_text()
+
+
+async def test_a_daemon_that_waits_for_a_locked_table_lives_and_is_not_ready(
+    empty_database: str, tmp_path: Path
+) -> None:
+    """Kubernetes would restart it otherwise, and the old daemons go on meanwhile."""
+    (tmp_path / "versions").mkdir()
+    older = version(tmp_path / "versions")
+    for path in sorted(older.glob("[0-9]*.sql"))[-2:]:
+        path.unlink()
+    async with connect(empty_database) as connection, connect(empty_database) as job:
+        await migrate(connection, older)
+        holding = job.transaction()
+        await holding.start()
+        await job.execute("LOCK TABLE lamplighter.suppressions IN ROW EXCLUSIVE MODE")
+        async with daemon(tmp_path / "new", QUIET, DATABASE_URL=empty_database) as new:
+            blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            waits = 0
+            while waits < 2:  # it has let go once, and come again
+                while not await connection.fetchval(blocked):
+                    await asyncio.sleep(0.02)
+                waits += 1
+                assert (await new.call("/livez"))[0] == 200
+                status, body = await new.call("/readyz")
+                assert (status, body["error"]) == (503, "starting")
+                while await connection.fetchval(blocked):
+                    await asyncio.sleep(0.02)
+            await holding.rollback()
+            await new.until_ready()
+            assert (await standing(connection)).pending == []
+            assert await new.stop() == 0
