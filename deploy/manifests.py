@@ -105,6 +105,12 @@ def cronjob(entry: Entry) -> dict[str, Any]:
                 "env": [
                     {"name": "LAMPLIGHTER_CONFIG", "value": "/etc/lamplighter/config.yaml"},
                     {"name": "SECRETS_DIR", "value": "/etc/lamplighter-secrets"},
+                    {
+                        "name": "DATABASE_URL",
+                        "valueFrom": {
+                            "secretKeyRef": {"name": "lamplighter", "key": "database_url"}
+                        },
+                    },
                 ],
                 "resources": {
                     "requests": {"cpu": "50m", "memory": "128Mi"},

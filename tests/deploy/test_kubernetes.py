@@ -49,7 +49,7 @@ def pods(given: list[Manifest]) -> Iterator[Manifest]:
 def seconds_to_stop(pod: Manifest) -> float:
     [container] = pod["containers"]
     before = container.get("lifecycle", {}).get("preStop", {}).get("exec", {}).get("command", [])
-    env = {one["name"]: one["value"] for one in container["env"]}
+    env = {one["name"]: one.get("value", "") for one in container["env"]}
     drain = float(env.get("DRAIN_SECONDS", 0))
     return drain + (float(before[1]) if before else 0)
 
@@ -94,7 +94,7 @@ def problems(given: list[Manifest]) -> list[str]:
             found.append("volumes and mounts differ")
         if any("subPath" in one for one in container["volumeMounts"]):
             found.append("a subPath never sees a change")
-        env = {one["name"]: one["value"] for one in container["env"]}
+        env = {one["name"]: one.get("value", "") for one in container["env"]}
         config = next(one for one in pod["volumes"] if "configMap" in one)
         file = f"{mounts[config['name']]}/config.yaml"
         if env.get("LAMPLIGHTER_CONFIG") != file or "config.yaml" not in maps.get(
@@ -102,6 +102,11 @@ def problems(given: list[Manifest]) -> list[str]:
         ).get("data", {}):
             found.append("LAMPLIGHTER_CONFIG is not where the ConfigMap is")
         secrets = next(one for one in pod["volumes"] if "secret" in one)
+        required = {"name": secrets["secret"]["secretName"], "key": "database_url"}
+        if {"name": "DATABASE_URL", "valueFrom": {"secretKeyRef": required}} not in container[
+            "env"
+        ]:
+            found.append("it may begin without its database")
         if env.get(SECRETS_DIR) != mounts[secrets["name"]]:
             found.append("SECRETS_DIR is not where the Secret is")
     labels = [one["spec"]["template"]["metadata"]["labels"] for one in named("Deployment", given)]
@@ -163,6 +168,8 @@ def test_the_manifests_agree_with_daemon_and_image() -> None:
         (f"{CONTAINER}/env/0/name", "LAMPLIGHTER_CONFG", "LAMPLIGHTER_CONFG is no setting"),
         (f"{CONTAINER}/env/0/value", "/etc/config.yaml", "not where the ConfigMap is"),
         (f"{CONTAINER}/env/1/value", "/run/secrets", "not where the Secret is"),
+        (f"{CONTAINER}/env/2", None, "without its database"),
+        (f"{CONTAINER}/env/2/valueFrom/secretKeyRef/optional", True, "without its database"),
         (f"{CONTAINER}/volumeMounts/0/subPath", "config.yaml", "never sees"),
         (f"{CONTAINER}/image", "lamplighter:0.0.1", "not this version's"),
         (f"{POD}/volumes/2", None, "volumes and mounts differ"),
