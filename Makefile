@@ -11,7 +11,7 @@ STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help install run test bench bench-data check check-format check-lint check-types check-imports \
-	check-dockerfile check-schedule format lock
+	check-dockerfile check-schedule format lock manifests
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | awk -F ':.* ## ' '{ printf "  make %-11s %s\n", $$1, $$2 }'
@@ -51,6 +51,9 @@ check-dockerfile: $(STAMP)
 
 check-schedule: $(STAMP)
 	@$(BIN)/lamplighter check
+
+manifests: $(STAMP) ## write the ConfigMap and the CronJobs of deploy/kubernetes; ARGS=other/config.yaml
+	@$(BIN)/python -m deploy.manifests $(ARGS)
 
 format: $(STAMP) ## format the code, fix what can be fixed
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -10,6 +10,7 @@ import ipaddress
 import os
 import re
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -352,6 +353,12 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**options, **overrides)
     except ValidationError as error:
         raise SettingsError(*_problems(error)) from None
+
+
+def environment_with(variables: Mapping[str, str]) -> dict[str, str]:
+    """What a program of PostgreSQL is started with: ours, and of PostgreSQL's own only these."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return {**ours, **variables}
 
 
 def _problems(error: ValidationError) -> list[tuple[str, str]]:

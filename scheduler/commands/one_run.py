@@ -74,15 +74,30 @@ async def run_once(
             reason=reason,
         )
         runner.start(claims=False)
-        [fired] = await runner.fire([fire])
-        if fired.outcome == "busy":
-            raise BusyError(job, fired.run_id)
         try:
+            [fired] = await runner.fire([fire])
+            if fired.outcome == "busy" and await _taken_over(runner, fired.run_id):
+                left_over = await _until_ended(runner, fired.run_id)
+                if left_over.status == "cancelled":
+                    return left_over
+                [fired] = await runner.fire([fire])
+            if fired.outcome == "busy":
+                raise BusyError(job, fired.run_id)
             return await _until_ended(runner, fired.run_id)
         finally:
             await runner.drain(0)
     finally:
         await database.close()
+
+
+async def _taken_over(runner: Runner, run_id: UUID) -> bool:
+    """Whether a dead process left that run, so that it goes on here.
+
+    A daemon would have taken it over; where there is none it would keep the job busy for ever.
+    """
+    await runner.rescue()
+    await runner.claim(run_id)
+    return runner.running > 0
 
 
 async def _until_ended(runner: Runner, run_id: UUID) -> Run:

@@ -3,7 +3,7 @@ INSERT INTO lamplighter.activity (at, who, source, action, target, reason, detai
 VALUES (:at, :who, :source, :action, :target, :reason, :detail);
 
 -- name: recent
-SELECT * FROM lamplighter.activity
+SELECT id, at, who, source, action, target, reason, detail FROM lamplighter.activity
 WHERE (:before ::bigint IS NULL OR id < :before)
 ORDER BY id DESC
 LIMIT :most;

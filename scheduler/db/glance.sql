@@ -94,7 +94,8 @@ LIMIT :most;
 SELECT max(seq) FROM lamplighter.run_logs WHERE run_id = :run_id;
 
 -- name: activity
-SELECT * FROM (SELECT * FROM lamplighter.activity WHERE id < :before ORDER BY id DESC LIMIT :window) AS a
+SELECT id, at, who, source, action, target, reason, detail
+FROM (SELECT * FROM lamplighter.activity WHERE id < :before ORDER BY id DESC LIMIT :window) AS a
 WHERE (:who ::text IS NULL OR who = :who)
   AND (:action ::text IS NULL OR action = :action)
   AND (:target ::text IS NULL OR target = :target)

@@ -64,6 +64,7 @@ class Clock:
         self._begun = False
         self._looked_at = self._present_since = now()
         self._beat = monotonic()
+        self._ticking = False
         self._ring = asyncio.Event()
         self._looking = asyncio.Lock()
         self._loops: list[asyncio.Task[None]] = []
@@ -74,6 +75,8 @@ class Clock:
     async def start(self) -> None:
         """Catch up on what was due while no daemon ran, then go on with the clock."""
         self._looked_at = self._present_since = self._now()
+        self._beat = monotonic()
+        self._ticking = True
         self._timer.start()
         self._set_timers()
         self._loops = [
@@ -84,6 +87,7 @@ class Clock:
 
     async def stop(self) -> None:
         """Look no more. A look that is going on is finished first: its rows are being written."""
+        self._ticking = False
         if self._loops:
             self._timer.shutdown(wait=False)
         async with self._looking:
@@ -93,8 +97,11 @@ class Clock:
 
     @property
     def silent_for(self) -> float:
-        """Seconds since the clock last ticked."""
-        return monotonic() - self._beat
+        """Seconds since the clock last ticked; none as long as it is not to tick.
+
+        A daemon that waits for its database, or for its last runs, is not to be restarted.
+        """
+        return monotonic() - self._beat if self._ticking else 0.0
 
     @property
     def pauses(self) -> Mapping[str, Pause]:

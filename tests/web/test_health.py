@@ -36,10 +36,24 @@ async def test_livez_needs_no_database(site: OpenSite) -> None:
 
 async def test_livez_is_500_when_the_clock_stands_still(site: OpenSite) -> None:
     one = await site()
+    await one.machine.clock.start()
     one.machine.clock._beat = monotonic() - 31
     answer = await one.call("/livez", secret=None)
     assert answer.status == 500
     assert "the clock has not ticked" in answer.error
+
+
+async def test_livez_waits_for_a_clock_that_is_not_to_tick(site: OpenSite) -> None:
+    """Before the database was there, and while the last runs end: no restart would help."""
+    one = await site()
+    clock = one.machine.clock
+    clock._beat = monotonic() - 31
+    assert (await one.call("/livez", secret=None)).status == 200
+    await clock.start()
+    assert clock.silent_for < 30
+    await clock.stop()
+    clock._beat = monotonic() - 31
+    assert (await one.call("/livez", secret=None)).status == 200
 
 
 @pytest.mark.parametrize(

@@ -105,8 +105,10 @@ def choose(
         versions = ", ".join(binaries.version for binaries in found)
         raise EmbeddedError(
             f"the cluster in {home / 'postgres'} was made by PostgreSQL {major}, and here there is"
-            f" only {versions}: install PostgreSQL {major}, move its data over with pg_upgrade or"
-            f" pg_dump, choose another LAMPLIGHTER_DATA_DIR, {OWN_SERVER}"
+            f" only {versions}: install PostgreSQL {major} (Debian's postgresql-{major}), or go"
+            " back to the lamplighter that had it; with either, `lamplighter postgres pg_dump` and"
+            f" `pg_restore` move the data to {found[0].major} (docs/backup.md). Or choose another"
+            f" LAMPLIGHTER_DATA_DIR, {OWN_SERVER}"
         )
     looked = ", ".join(str(path) for path in candidates) or f"{DEBIAN}/*/bin"
     raise EmbeddedError(

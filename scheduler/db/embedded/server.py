@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
 import asyncpg
 import structlog
@@ -53,6 +53,18 @@ class Acquired:
     """The cluster was made by this call. (It is ours in any case: nobody else makes one there.)"""
     dead_owner: str | None
     """The replica id of an owner that died without releasing. It is told once, to its successor."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What PostgreSQL's own programs read from the environment to reach it."""
+        address = urlsplit(self.dsn)
+        [directory] = parse_qs(address.query)["host"]
+        return {
+            "PGHOST": directory,
+            "PGPORT": "5432",
+            "PGUSER": cluster.SUPERUSER,
+            "PGDATABASE": DATABASE,
+        }
 
 
 class EmbeddedServer:
@@ -122,6 +134,15 @@ class EmbeddedServer:
             await self._take_down()
             owner.remove(self._data_dir)
             self._unlock()
+
+    def programs(self) -> Path:
+        """Where the programs of the cluster's version are, for this user to run.
+
+        Raises `EmbeddedError` where they are not to be had.
+        """
+        place = home.find(self._data_dir, self._elsewhere)
+        major = cluster.major_of(place.cluster)
+        return binaries.choose(major, None, place.directory, self._only).directory
 
     async def _acquire(self) -> Acquired:
         if self._locks:

@@ -1,5 +1,7 @@
--- Laid anew whenever this file has changed, after the numbered ones. Daemons of the version before may
--- be running beside this one, so a change keeps names, arguments and answers.
+-- Version: 1
+-- Laid anew whenever that number has risen, after the numbered ones; raise it with every change here.
+-- Daemons of the version before may be running beside this one, so a change keeps names, arguments and
+-- answers.
 
 -- How runs come to be and change hands. Each is one round trip and one commit, and safe against any
 -- number of daemons doing the same at the same moment. `clock` is the caller's now; leases are

@@ -1,0 +1,1 @@
+"""What runs lamplighter elsewhere: Compose, Kubernetes, systemd."""
