@@ -12,6 +12,7 @@ from scheduler.commands import (
     definitions,
     enroll,
     github,
+    import_crontab,
     runs,
     schedule,
     serve,
@@ -53,5 +54,6 @@ for command in (
     *enroll.COMMANDS,
     *github.COMMANDS,
     *agents.COMMANDS,
+    *import_crontab.COMMANDS,
 ):
     main.add_command(command)

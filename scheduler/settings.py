@@ -349,6 +349,14 @@ def _secrets_folder() -> Path:
     return Path(os.environ.get("SECRETS_DIR", "/run/secrets"))
 
 
+def own_names() -> frozenset[str]:
+    """Variables that mean something to lamplighter itself, but CRON_SECRET, which others know."""
+    names = {
+        str(field.validation_alias or name).upper() for name, field in Settings.model_fields.items()
+    }
+    return frozenset(names - {"CRON_SECRET"} | {"PGPASSWORD", "SECRETS_DIR"})
+
+
 def _own_secrets() -> frozenset[str]:
     """What opens lamplighter and its services; PGPASSWORD does where DATABASE_URL has none."""
     secret = {

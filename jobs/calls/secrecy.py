@@ -20,7 +20,7 @@ _SECRET_WORDS = frozenset(
     }
 )
 _BEFORE_KEY = frozenset({"access", "api", "private", "secret", "subscription"})
-_KNOWN_SHAPES = re.compile(
+KNOWN_SHAPES = re.compile(
     r"\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"
     r"|\bey[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\."  # a JWT
     r"|\b(?:gh[opsur]_|github_pat_|glpat-|sk-|sk_live_|xox[abp]-|AKIA|AIza)[A-Za-z0-9_-]{10,}",
@@ -39,7 +39,7 @@ def names_a_secret(name: str) -> bool:
 
 def looks_secret(text: str) -> bool:
     """Whether a secret of a known shape stands in the text itself."""
-    return _KNOWN_SHAPES.search(literal(text)) is not None
+    return KNOWN_SHAPES.search(literal(text)) is not None
 
 
 def is_written_out(name: str, value: str) -> bool:

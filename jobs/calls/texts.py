@@ -35,6 +35,15 @@ def literal(text: str) -> str:
     return _DOLLAR.sub(lambda found: " " if found["name"] else "$", text)
 
 
+def in_literals(text: str, change: Callable[[str], str]) -> str:
+    """The text with all but its variables and `$$` changed."""
+    parts, at = list[str](), 0
+    for found in _DOLLAR.finditer(text):
+        parts += (change(text[at : found.start()]), found[0])
+        at = found.end()
+    return "".join((*parts, change(text[at:])))
+
+
 def each_text(value: JsonValue, change: Callable[[str], str]) -> JsonValue:
     """The same value with its texts changed, however deep they are; keys stay."""
     match value:

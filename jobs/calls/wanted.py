@@ -23,7 +23,7 @@ _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 # They say how the message travels.
 _OURS = frozenset(
     {
-        *("accept-encoding", "connection", "content-length", "expect", "host", "keep-alive"),
+        *("accept-encoding", "connection", "content-length", "expect", "keep-alive"),
         *("proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
     }
 )
