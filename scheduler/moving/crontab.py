@@ -9,8 +9,10 @@ from typing import Final, TypeAlias
 
 from scheduler.timing.cron_fields import CronError, parse_fields
 
+MOST_CHARACTERS: Final = 8_000
+"""Of a line; Debian's cron takes 1,000."""
 _SETTING: Final = re.compile(
-    r"""\s*(?P<quote>["']?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P=quote)\s*=\s*(?P<value>.*?)\s*"""
+    r"""(?P<quote>["']?)(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P=quote)\s*=(?P<value>.*)"""
 )
 _NAMES_HERE: Final = {"@midnight": "@daily", "@annually": "@yearly"}
 _USER: Final = re.compile(r"[a-z_][a-z0-9_.-]{0,31}\$?")
@@ -98,12 +100,13 @@ def is_timed(line: str) -> bool:
 def _line(number: int, line: str, system: bool) -> Line:
     if line.startswith("#"):
         return Comment(number, line.lstrip("#").strip())
+    if len(line) > MOST_CHARACTERS:
+        return Broken(number, "is longer than any line that cron takes")
     if (found := _SETTING.fullmatch(line)) is not None:
-        return Setting(number, found["name"], _unquoted(found["value"]))
+        return Setting(number, found["name"], _unquoted(found["value"].strip()))
     when, command = _split(line)
     if system:
-        _, _, command = command.partition(" ") if " " in command else command.partition("\t")
-        command = command.strip(" \t")
+        command = re.sub(r"^[^ \t]*[ \t]*", "", command)
     if not command:
         lacking = "a user and a command" if system else "a command"
         return Broken(number, f"is no line of a crontab: it needs five fields and {lacking}")
@@ -143,7 +146,12 @@ def _has_users(lines: Iterator[str]) -> bool:
     """Whether every command begins with a word that looks like a user, and goes on like one."""
     seen = False
     for line in lines:
-        if not line or line.startswith("#") or _SETTING.fullmatch(line):
+        if (
+            not line
+            or line.startswith("#")
+            or len(line) > MOST_CHARACTERS
+            or _SETTING.fullmatch(line)
+        ):
             continue
         user, _, command = re.sub(r"[ \t]+", " ", _split(line)[1]).partition(" ")
         first = command.partition(" ")[0]

@@ -13,7 +13,7 @@ from jobs.calls.secrecy import names_a_secret
 from jobs.calls.texts import each_text, filled, literal, names_in
 from scheduler.moving.errors import CannotError
 from scheduler.moving.lines import Asked
-from scheduler.moving.requests import Call, json_object
+from scheduler.moving.requests import Call, depth, json_object
 from scheduler.moving.secrets import Secrets, without_secrets
 from scheduler.params import ParamsError, own_names, read_params
 from scheduler.running.registry import JobType
@@ -41,6 +41,8 @@ _OURS: Final = frozenset({"wait", "reason"})
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 _ADDRESS: Final = re.compile(r"https?://[^/?#@\s]+[^?#@\s]*", re.IGNORECASE)
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?", re.ASCII)
+_DEEPEST: Final = 5
+"""Levels of a body that the schedule file has room for."""
 _NOT_CARRIED: Final = frozenset({"accept-encoding", "connection", "content-length", "expect"})
 """Headers that say how a message travels, which is now others' business."""
 _SECONDS: Final = re.compile(r"(\d{1,6})(?:\.\d+)?([smhd]?)", re.ASCII)
@@ -233,7 +235,11 @@ def _goes_into_yaml(text: str, parsed: object) -> bool:
             case _:
                 return True
 
-    return plain(parsed) and len(list(names_in(text))) == len(list(_variables(parsed)))
+    return (
+        depth(parsed) <= _DEEPEST
+        and plain(parsed)
+        and len(list(names_in(text))) == len(list(_variables(parsed)))
+    )
 
 
 def _changed(value: Any, change: Callable[[str], str]) -> Any:
@@ -269,7 +275,8 @@ def _stem(url: str) -> str:
     try:
         parts = urlsplit(plain if "://" in plain else f"http://x{plain}")
         words = [part for part in unquote(parts.path).split("/") if part][-2:]
-        words = words or [parts.hostname or ""]
+        if len(words) < 2 and "://" in plain:
+            words = [(parts.hostname or "").partition(".")[0], *words]
     except ValueError:
         words = []
     name = re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")[:60].strip("-")

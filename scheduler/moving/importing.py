@@ -111,7 +111,9 @@ class _Importer:
     def _comment(self, text: str) -> None:
         """What explains goes over; what was turned off, or may hold a secret, does not."""
         text = "".join(char if char.isprintable() else " " for char in text).strip()
-        if text and not is_timed(text) and not looks_secret(text) and "=" not in text:
+        is_heading = text.lower().split()[:2] in (["m", "h"], ["min", "hour"], ["minute", "hour"])
+        is_off = is_timed(text) or "=" in text
+        if text and not is_heading and not is_off and not looks_secret(text):
             self._comments.append(text[:200])
 
     def _setting(self, line: Setting) -> None:

@@ -132,6 +132,7 @@ def _command(command: Command, context: _Context, found: Found) -> list[Asked]:
         context.notes.clear()
         return [Asked(call, values, said) for call in calls]
     if program in _SHELLS:
+        context.notes += notes
         _line(_given_to_shell(words), _deeper(context, values), found)
         return []
     if program in {"export", "declare", "readonly"}:

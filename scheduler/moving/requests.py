@@ -13,6 +13,7 @@ from scheduler.moving.errors import CannotError
 from scheduler.moving.options import CURL, REASONS, WGET, Option, Options
 
 FORM: Final = "application/x-www-form-urlencoded"
+_DEEPEST: Final = 50
 PROGRAMS: Final = frozenset({"wget", "curl"})
 
 
@@ -51,15 +52,23 @@ class _Asked:
     seconds: str | None = None
     tries: str | None = None
     followed: bool = False
+    with_body: dict[str, str] = field(default_factory=dict)
+    """Headers that the program adds to a body by itself."""
     globs: bool = True
     urls: list[str] = field(default_factory=list)
 
     def add_body(self, text: str, joined_by: str) -> None:
         self.body = text if self.body is None else f"{self.body}{joined_by}{text}"
 
-    def add_default(self, name: str, value: str) -> None:
-        if all(given.lower() != name.lower() for given, _ in self.headers):
-            self.headers.append((name, value))
+    @property
+    def all_headers(self) -> list[tuple[str, str]]:
+        """Those that are given, and before them those that come with a body."""
+        given = {name.lower() for name, _ in self.headers}
+        coming = {} if self.as_query or self.body is None else self.with_body
+        return [
+            *((name, value) for name, value in coming.items() if name.lower() not in given),
+            *self.headers,
+        ]
 
 
 def calls_of(program: str, words: Sequence[str], stdin: str | None) -> list[Call]:
@@ -94,7 +103,7 @@ def _call(asked: _Asked, url: str) -> Call:
     return Call(
         url=url.partition("#")[0],
         method=asked.method or ("HEAD" if asked.head else "GET" if body is None else "POST"),
-        headers=list(asked.headers),
+        headers=asked.all_headers,
         body=body,
         userinfo=asked.userinfo,
         bearer=asked.bearer,
@@ -173,14 +182,13 @@ def _curl(asked: _Asked, name: str, value: str, stdin: str | None) -> None:
             _curl(asked, "json" if name == "json" else "data-raw", text, None)
         case "data" | "data-binary" | "data-raw":
             asked.add_body(value, "&")
-            asked.add_default("Content-Type", FORM)
+            asked.with_body.setdefault("Content-Type", FORM)
         case "data-urlencode":
             asked.add_body(_encoded(value), "&")
-            asked.add_default("Content-Type", FORM)
+            asked.with_body.setdefault("Content-Type", FORM)
         case "json":
             asked.add_body(value, "")
-            asked.add_default("Content-Type", "application/json")
-            asked.add_default("Accept", "application/json")
+            asked.with_body = {"Content-Type": "application/json", "Accept": "application/json"}
         case "get":
             asked.as_query = True
         case "globoff":
@@ -199,7 +207,7 @@ def _wget(asked: _Asked, name: str, value: str) -> None:
     match name:
         case "body":
             asked.body = value
-            asked.add_default("Content-Type", FORM)
+            asked.with_body.setdefault("Content-Type", FORM)
         case "redirects":
             asked.followed = value != "0"
         case _:
@@ -272,4 +280,15 @@ def json_object(text: str) -> dict[str, object] | None:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return found if isinstance(found, dict) and depth(found) <= _DEEPEST else None
+
+
+def depth(value: object) -> int:
+    """How many levels of lists and mappings it has."""
+    found, level = 0, [value]
+    while outer := [one for one in level if isinstance(one, list | dict)]:
+        found += 1
+        level = [
+            inner for one in outer for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return found

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
 
+from scheduler.errors import LamplighterError
+from scheduler.moving.entries import HTTP_REQUEST
 from scheduler.moving.importing import Entry, Imported, Missing
 from scheduler.params import Params
-from scheduler.timing.schedule import ScheduleError, read_schedule
+from scheduler.timing.schedule import Problem, ScheduleError, read_schedule
 
 
 class _Quoted(str):
@@ -28,20 +30,36 @@ _Dumper.add_representer(
 )
 
 
+OTHERWISE = (
+    "http-request follows no redirects, and what is no 2xx is a failure, where curl and wget may "
+    "do otherwise."
+)
+
+
 def written(imported: Imported, source: str, jobs: Mapping[str, type[Params]]) -> str:
-    """A schedule that is read without a problem: an entry that has one is left out after all."""
+    """A schedule that is read without a problem: an entry that has one is left out after all.
+
+    Raises `LamplighterError` where it is the whole that has one.
+    """
     while True:
         text = _text(imported, source)
         try:
             read_schedule(text, "", jobs)
         except ScheduleError as error:
-            wrong = {problem.key.split(".")[1]: problem for problem in error.problems}
-            for entry in [entry for entry in imported.entries if entry.name in wrong]:
-                imported.entries.remove(entry)
-                why = f"makes no entry: {wrong[entry.name].message}"
-                imported.left_out.append(Missing(entry.line, "", why))
+            _leave_out(imported, error.problems)
         else:
             return text
+
+
+def _leave_out(imported: Imported, problems: Sequence[Problem]) -> None:
+    wrong = {problem.key.removeprefix("jobs.").partition(".")[0]: problem for problem in problems}
+    entries = [entry for entry in imported.entries if entry.name in wrong]
+    if not entries:
+        raise LamplighterError(f"the crontab makes no schedule: {problems[0].message}")
+    for entry in entries:
+        imported.entries.remove(entry)
+        why = f"makes no entry: {wrong[entry.name].message}"
+        imported.left_out.append(Missing(entry.line, "", why))
 
 
 def _text(imported: Imported, source: str) -> str:
@@ -52,8 +70,9 @@ def _text(imported: Imported, source: str) -> str:
             *_comment(f"Times are reckoned in {zone}; a crontab's are in its machine's zone."),
             *_comment(
                 "A run may take 10 minutes and is attempted three times, where its entry says "
-                "nothing else. http-request follows no redirects; what is no 2xx is a failure."
+                "nothing else."
             ),
+            *(_comment(OTHERWISE) if any(map(_calls, imported.entries)) else ()),
             f"timezone: {zone}",
             "",
             "jobs:" if imported.entries else "jobs: {}",
@@ -61,6 +80,10 @@ def _text(imported: Imported, source: str) -> str:
             "",
         ]
     )
+
+
+def _calls(entry: Entry) -> bool:
+    return entry.keys.get("job") == HTTP_REQUEST
 
 
 def _entry(entry: Entry) -> Iterator[str]:
