@@ -12,7 +12,7 @@ from scheduler.commands import (
     definitions,
     enroll,
     github,
-    import_crontab,
+    importing,
     runs,
     schedule,
     serve,
@@ -54,6 +54,6 @@ for command in (
     *enroll.COMMANDS,
     *github.COMMANDS,
     *agents.COMMANDS,
-    *import_crontab.COMMANDS,
+    *importing.COMMANDS,
 ):
     main.add_command(command)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from jobs.calls.secrecy import looks_secret
+from scheduler.moving.cronjobs import CronJob, Unfit, read_cronjobs
 from scheduler.moving.crontab import Broken, Comment, Setting, Timed, is_timed, read_crontab
-from scheduler.moving.entries import Made, Maker
+from scheduler.moving.entries import HTTP_REQUEST, Made, Maker
 from scheduler.moving.errors import CannotError
-from scheduler.moving.lines import LeftOut, asked_by
+from scheduler.moving.lines import Found, asked_by, asked_by_words
 from scheduler.moving.secrets import Secrets, Wanted
 from scheduler.running.registry import JobType
 from scheduler.timing.cron import Cron, CronError
@@ -71,6 +72,22 @@ def import_crontab(
     return _Importer(jobs, timezone, own_settings).imported(lines, is_system)
 
 
+def import_cronjobs(
+    text: str, jobs: Mapping[str, JobType], timezone: ZoneInfo, *, own_settings: frozenset[str]
+) -> Imported:
+    """Of Kubernetes' CronJobs, as YAML or JSON. Raises `ValueError` where it is neither."""
+    return _Importer(jobs, timezone, own_settings).of_cronjobs(read_cronjobs(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What the place where a line stands says about its entry."""
+
+    stem: str
+    keys: Mapping[str, Any]
+    notes: Sequence[str]
+
+
 class _Importer:
     def __init__(
         self, jobs: Mapping[str, JobType], timezone: ZoneInfo, own_settings: frozenset[str]
@@ -104,6 +121,33 @@ class _Importer:
                     self._found.left_out.append(Missing(number, "", why))
                 case Timed():
                     self._timed(line)
+        return self._done()
+
+    def of_cronjobs(self, jobs: Sequence[CronJob | Unfit]) -> Imported:
+        for job in jobs:
+            match job:
+                case Unfit(number, what, why):
+                    self._found.left_out.append(Missing(number, what, why))
+                case CronJob():
+                    self._cronjob(job)
+        return self._done()
+
+    def _cronjob(self, job: CronJob) -> None:
+        self._maker.settings.clear()
+        self._maker.settings.update(job.values)
+        try:
+            self._zone = ZoneInfo(job.zone) if job.zone else self._found.timezone
+            cron = self._cron(job.when)
+        except CannotError as error:
+            self._found.left_out.append(Missing(job.number, job.name, str(error)))
+        except (LookupError, ValueError, OSError):
+            self._found.left_out.append(Missing(job.number, job.name, "its timeZone is none"))
+        else:
+            stem = re.sub(r"[^a-z0-9]+", "-", job.name.lower()).strip("-")
+            own = Own(stem, job.keys, job.notes)
+            self._take(asked_by_words(job.words), job.number, cron, [f"CronJob {job.name}"], own)
+
+    def _done(self) -> Imported:
         self._found.wanted = list(self._secrets.wanted.values())
         self._found.set_in_crontab = frozenset(self._maker.settings)
         return self._found
@@ -141,27 +185,37 @@ class _Importer:
     def _timed(self, line: Timed) -> None:
         comments, self._comments = self._comments[-_MOST_COMMENTS:], []
         try:
-            cron = self._cron(line)
+            cron = self._cron(line.when)
         except CannotError as error:
             self._found.left_out.append(Missing(line.number, "", str(error)))
             return
-        found = asked_by(line.command, line.stdin)
-        self._found.left_out += [self._missing(line.number, one) for one in found.left_out]
-        if not found.calls and not found.left_out:
-            why = "does nothing that lamplighter could do"
-            self._found.left_out.append(Missing(line.number, "", why))
+        self._take(asked_by(line.command, line.stdin), line.number, cron, comments)
+
+    def _take(
+        self, found: Found, number: int, cron: str, comments: Sequence[str], own: Own | None = None
+    ) -> None:
+        """Make entries of what was found in a line, and note what of it was left out."""
+        missing = [Missing(number, one.what, one.why) for one in found.left_out]
+        if not found.calls and not missing:
+            missing = [Missing(number, "", "does nothing that lamplighter could do")]
+        self._found.left_out += missing
         for asked in found.calls:
             try:
-                made = self._maker.made(asked, line.number)
+                made = self._maker.made(asked, number)
             except CannotError as error:
-                self._found.left_out.append(Missing(line.number, "", str(error)))
+                self._found.left_out.append(Missing(number, "", str(error)))
                 continue
-            self._found.entries.append(self._entry(made, line.number, cron, comments))
+            if own is not None:
+                stem = own.stem if made.job == HTTP_REQUEST and own.stem else made.stem
+                keys = {**made.keys, **own.keys}
+                keys |= {"params": keys.pop("params")} if "params" in keys else {}
+                made = replace(made, stem=stem, keys=keys, notes=(*own.notes, *made.notes))
+            self._found.entries.append(self._entry(made, number, cron, comments))
             comments = []
 
-    def _cron(self, line: Timed) -> str:
+    def _cron(self, when: str) -> str:
         """Raises `CannotError`."""
-        if line.when.lower() == "@reboot":
+        if when.lower() == "@reboot":
             raise CannotError(
                 "@reboot is no time: what starts lamplighter can run the job too, with "
                 "`lamplighter run JOB`"
@@ -169,7 +223,7 @@ class _Importer:
         if self._zone is None:
             raise CannotError("its CRON_TZ is no time zone")
         try:
-            return Cron.parse(line.when, self._zone).expression
+            return Cron.parse(when, self._zone).expression
         except CronError as error:
             raise CannotError(f"its times are none: {error}") from None
 
@@ -201,6 +255,3 @@ class _Importer:
 
     def _note(self, line: int, text: str) -> None:
         self._found.notes.append((line, text))
-
-    def _missing(self, line: int, one: LeftOut) -> Missing:
-        return Missing(line, one.what, one.why)

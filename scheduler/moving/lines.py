@@ -71,6 +71,17 @@ def asked_by(line: str, stdin: str | None = None) -> Found:
     return found
 
 
+def asked_by_words(words: Sequence[str]) -> Found:
+    """Of a program and its arguments, without a shell."""
+    found = Found()
+    command = Command("", list(words))
+    try:
+        found.calls += _command(command, _Context({}, None, []), found)
+    except CannotError as error:
+        found.left_out.append(LeftOut(_program(command), str(error)))
+    return found
+
+
 def _line(line: str, context: _Context, found: Found) -> None:
     """Raises `CannotError` where nothing of the line can be read."""
     commands = commands_of(line)

@@ -25,7 +25,7 @@ from pydantic import SecretStr
 
 from jobs.calls.answers import kept, on_one_line
 from jobs.calls.secrecy import Redactor
-from jobs.calls.sending import MOST_READ
+from jobs.calls.sending import MOST_READ, Request, send
 from jobs.http_request import job
 from scheduler.errors import JobError, LamplighterError, PermanentError, VariableError
 from scheduler.job import Done, JobContext, Outcome, RetryLater
@@ -352,6 +352,17 @@ async def test_certificates_are_verified() -> None:
     assert str(error).startswith("no connection: its certificate is not accepted (")
     assert not isinstance(error, PermanentError), "nothing was sent"
     assert there.heard == []
+
+
+async def test_an_authority_that_is_trusted() -> None:
+    authority = trustme.CA()
+    theirs = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(theirs)
+    ours = ssl.create_default_context()
+    authority.configure_trust(ours)
+    async with answering(saying("200 OK", "safe"), theirs) as there:
+        answer = await send(Request("GET", there.url, {}, None), 20, ours)
+    assert answer.body == b"safe"
 
 
 async def test_a_port_that_speaks_no_tls() -> None:

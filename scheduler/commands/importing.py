@@ -1,10 +1,11 @@
-"""`import crontab`: a crontab becomes a schedule file."""
+"""`import crontab|cronjobs`: what ran the jobs until now becomes a schedule file."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 from zoneinfo import ZoneInfo
 
 import click
@@ -16,11 +17,10 @@ from scheduler.errors import LamplighterError
 if TYPE_CHECKING:
     from scheduler.moving.importing import Imported
     from scheduler.moving.secrets import Wanted
+    from scheduler.running.registry import JobType
 
 MOST_BYTES: Final = 1024 * 1024
-NOT_SAID: Final = (
-    "times are reckoned in UTC; if the crontab's machine is elsewhere, import again with --timezone"
-)
+NOT_SAID: Final = "times are reckoned in UTC; if {} in another zone, import again with --timezone"
 WITH_USERS: Final = "read as a system's crontab, with a column for the user; --no-system if not"
 
 
@@ -51,22 +51,61 @@ def crontab(file: str, timezone: ZoneInfo | None, system: bool | None, as_json: 
 
     Exit status: 0 all of it went over, 1 something was left out, 2 wrong usage.
     """
-    from scheduler.app import all_jobs
     from scheduler.moving.importing import import_crontab
-    from scheduler.moving.writing import written
     from scheduler.settings import own_names
 
-    text = _read(file)
-    jobs = all_jobs()
     imported = import_crontab(
-        text, jobs, timezone or ZoneInfo("UTC"), system=system, own_settings=own_names()
+        _read(file), _jobs(), timezone or ZoneInfo("UTC"), system=system, own_settings=own_names()
     )
-    name = "standard input" if file == "-" else Path(file).name
-    config = written(imported, name, {name: kind.job.params for name, kind in jobs.items()})
     if imported.system and system is None:
         imported.notes.insert(0, (0, WITH_USERS))
     if timezone is None and "CRON_TZ" not in imported.set_in_crontab:
-        imported.notes.insert(0, (0, NOT_SAID))
+        imported.notes.insert(0, (0, NOT_SAID.format("the crontab's machine is")))
+    _end(imported, file, as_json=as_json)
+
+
+@importing.command()
+@click.argument("file", type=click.Path(allow_dash=True, dir_okay=False))
+@click.option(
+    "--timezone",
+    type=Zone(),
+    help="Of CronJobs without a timeZone: the cluster's; UTC if not given.",
+)
+@json_option
+def cronjobs(file: str, timezone: ZoneInfo | None, as_json: bool) -> None:
+    """Make a schedule file of the Kubernetes CronJobs in FILE, or standard input if FILE is -.
+
+    They are YAML or JSON, as `kubectl get cronjobs -o yaml` prints them. All else is as with
+    `import crontab`.
+
+    Exit status: 0 all of it went over, 1 something was left out, 2 wrong usage.
+    """
+    from scheduler.moving.importing import import_cronjobs
+    from scheduler.settings import own_names
+
+    try:
+        imported = import_cronjobs(
+            _read(file), _jobs(), timezone or ZoneInfo("UTC"), own_settings=own_names()
+        )
+    except ValueError as error:
+        raise LamplighterError(f"{file} {error}") from None
+    if timezone is None:
+        imported.notes.insert(0, (0, NOT_SAID.format("the cluster's control plane is")))
+    _end(imported, file, as_json=as_json)
+
+
+def _jobs() -> Mapping[str, JobType]:
+    from scheduler.app import all_jobs
+
+    return all_jobs()
+
+
+def _end(imported: Imported, file: str, *, as_json: bool) -> NoReturn:
+    """Print what came of it, and exit as it says."""
+    from scheduler.moving.writing import written
+
+    name = "standard input" if file == "-" else Path(file).name
+    config = written(imported, name, {name: kind.job.params for name, kind in _jobs().items()})
     if as_json:
         print_json(_told(imported, config))
     else:
@@ -111,8 +150,8 @@ def _set_to(variable: Wanted, imported: Imported) -> str:
     if variable.what:
         return variable.what
     if variable.name in imported.set_in_crontab:
-        return "what the crontab sets it to"
-    return "what it is where cron runs"
+        return "what it is set to there"
+    return "what it is where this ran until now"
 
 
 def _told(imported: Imported, config: str) -> dict[str, object]:
