@@ -11,6 +11,8 @@ import yaml
 
 _REFERENCE: Final = re.compile(r"\$\$|\$\(([A-Za-z_][A-Za-z0-9_]*)\)|\$")
 _ALREADY: Final = re.compile(r"(?:CRON_)?TZ=(\S+)\s+(.*)")
+_CURL: Final = re.compile(r"(?:.*/)?curl(?:[:@].*)?")
+"""Images whose own program is curl."""
 _OVERLAPS: Final = {"Replace": "cancel_running"}
 
 
@@ -84,8 +86,11 @@ def _read(number: int, document: Mapping[str, Any]) -> CronJob | Unfit:
     containers = _at(pod, "containers")
     if not isinstance(containers, list) or len(containers) != 1 or _at(pod, "initContainers"):
         return Unfit(number, name, "has not exactly one container; write an entry by hand")
-    words = [*_texts(_at(containers[0], "command")), *_texts(_at(containers[0], "args"))]
-    if not _texts(_at(containers[0], "command")):
+    command = _texts(_at(containers[0], "command"))
+    if not command and _CURL.fullmatch(str(_at(containers[0], "image"))):
+        command = ["curl"]
+    words = [*command, *_texts(_at(containers[0], "args"))]
+    if not command:
         return Unfit(
             number, name, "says no command, so its image runs what only it knows: a program"
         )

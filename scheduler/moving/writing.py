@@ -67,7 +67,7 @@ def _text(imported: Imported, source: str) -> str:
     return "\n".join(
         [
             *_comment(f"Imported from {source}. Look it over, then: lamplighter check"),
-            *_comment(f"Times are reckoned in {zone}; a crontab's are in its machine's zone."),
+            *_comment(f"Times are reckoned in {zone}, where an entry names no other zone."),
             *_comment(
                 "A run may take 10 minutes and is attempted three times, where its entry says "
                 "nothing else."

@@ -7,12 +7,14 @@ import base64
 import gzip
 import json
 import logging
+import re
 import socket
 import ssl
 import struct
 import zlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid4
@@ -24,6 +26,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from jobs.calls.answers import kept, on_one_line
+from jobs.calls.preparing import prepared
 from jobs.calls.secrecy import Redactor
 from jobs.calls.sending import MOST_READ, Request, send
 from jobs.http_request import job
@@ -31,9 +34,11 @@ from scheduler.errors import JobError, LamplighterError, PermanentError, Variabl
 from scheduler.job import Done, JobContext, Outcome, RetryLater
 from scheduler.params import ParamsError, read_params
 from scheduler.services import Services
+from scheduler.timing.schedule import read_schedule
 from tests.support.http import Heard, Speak, answering, saying
 from tests.support.jobs import NOW, UTC_ZONE, Log
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 SECRET = "s3cr3t/with+odd=characters&more"
 
 
@@ -622,3 +627,26 @@ async def test_a_variable_that_is_gone_fails_the_run_with_its_name() -> None:
     assert str(error) == "GONE is not set"
     assert isinstance(error, PermanentError)
     assert there.heard == []
+
+
+GUIDE = (ROOT / "docs" / "moving-over.md").read_text()
+
+
+def test_the_guide_has_every_parameter_and_its_default() -> None:
+    table = dict(re.findall(r"^\| `([a-z_]+)` \| (.*?) \|", GUIDE, re.MULTILINE))
+    assert list(table) == list(job.params.model_fields)
+    assert table["url"] == "required"
+    assert table["method"] == "`GET`"
+
+
+def test_the_example_of_the_guide_is_right() -> None:
+    [example] = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    entries = read_schedule(example, "config.yaml", {"http-request": job.params}).entries
+    params = entries["monthly-report"].params
+    assert isinstance(params, job.params)
+    assert job.check is not None
+    services = variables(GATEWAY_URL="http://gateway:3000", REPORTS_TOKEN="abc")
+    assert list(job.check(params, services)) == []
+    assert (
+        prepared(params, services, "1").request.url == "http://gateway:3000/api/v1/reports/monthly"
+    )

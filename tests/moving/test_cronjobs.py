@@ -71,6 +71,14 @@ def test_a_shell_with_a_line() -> None:
     assert entry_of(job).job == "reset-credits"
 
 
+@pytest.mark.parametrize("image", ["curlimages/curl", "docker.io/curlimages/curl:8.11.0", "curl"])
+def test_an_image_whose_program_is_curl(image: str) -> None:
+    job = cronjob()
+    [container] = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    container |= {"image": image, "args": ["-fsS", RESET]}
+    assert entry_of(job).job == "reset-credits"
+
+
 def test_variables_that_it_sets_itself() -> None:
     env = [
         {"name": "GATEWAY_URL", "value": "http://gateway:3000"},

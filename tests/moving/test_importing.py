@@ -538,7 +538,7 @@ LINES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(LINES, max_size=6).map("\n".join), st.sampled_from([None, True, False]))
 def test_any_text_becomes_a_schedule_and_every_line_is_accounted_for(
     text: str, system: bool | None
@@ -562,7 +562,7 @@ def test_any_text_becomes_a_schedule_and_every_line_is_accounted_for(
             assert number in told, bare
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.sampled_from([command for command, _ in SECRETS]),
     st.text(st.characters(min_codepoint=48, max_codepoint=122), min_size=8, max_size=30).filter(
