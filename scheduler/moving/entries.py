@@ -43,6 +43,8 @@ _ADDRESS: Final = re.compile(r"https?://[^/?#@\s]+[^?#@\s]*", re.IGNORECASE)
 _HOST: Final = re.compile(r"[A-Za-z0-9.-]{1,253}(:\d{1,5})?", re.ASCII)
 _DEEPEST: Final = 5
 """Levels of a body that the schedule file has room for."""
+_NO_MATTER: Final = re.compile(r"^/dev/|^/proc/|^/tmp/|^/var/log/|log|\$", re.IGNORECASE)
+"""Files that nobody wants for what is in them."""
 _NOT_CARRIED: Final = frozenset({"accept-encoding", "connection", "content-length", "expect"})
 """Headers that say how a message travels, which is now others' business."""
 _SECONDS: Final = re.compile(r"(\d{1,6})(?:\.\d+)?([smhd]?)", re.ASCII)
@@ -135,6 +137,11 @@ class Maker:
         method = call.method.upper()
         if method not in _METHODS:
             raise CannotError(f"asks with a method that {HTTP_REQUEST} does not have")
+        if call.output and not _NO_MATTER.search(call.output):
+            raise CannotError(
+                "keeps the answer in a file, of which lamplighter keeps the beginning, with the "
+                "run; if the file is of no matter, leave it out and import again"
+            )
         url, userinfo = _without_userinfo(url)
         headers = {name: value for name, value in call.headers if name.lower() not in _NOT_CARRIED}
         userinfo = call.userinfo or userinfo
@@ -276,7 +283,9 @@ def _stem(url: str) -> str:
         parts = urlsplit(plain if "://" in plain else f"http://x{plain}")
         words = [part for part in unquote(parts.path).split("/") if part][-2:]
         if len(words) < 2 and "://" in plain:
-            words = [(parts.hostname or "").partition(".")[0], *words]
+            host = parts.hostname or ""
+            label = host.partition(".")[0]
+            words = [host if label.isdigit() else label, *words]
     except ValueError:
         words = []
     name = re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")[:60].strip("-")

@@ -134,6 +134,8 @@ def _command(command: Command, context: _Context, found: Found) -> list[Asked]:
         if command.reads_file and any(word.endswith("@-") for word in words):
             raise CannotError("sends what a file holds; write that into `body`")
         calls = calls_of(program, words[1:], context.stdin)
+        for call in calls:
+            call.output = call.output or command.output
         if context.stdin is not None and not any(word.endswith("@-") for word in words):
             raise CannotError(
                 "holds a % that is not written as \\%: cron ended the command there, so it never "

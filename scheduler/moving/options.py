@@ -76,16 +76,19 @@ CURL: Final = _read(
 --path-as-is  --basic  -0 --http1.0  --http1.1  --http2  --http2-prior-knowledge  --http3
 -4 --ipv4  -6 --ipv6  -1 --tlsv1  --tlsv1.0  --tlsv1.1  --tlsv1.2  --tlsv1.3  --create-dirs
 --no-keepalive  --retry-all-errors  --retry-connrefused  --tcp-nodelay  --ssl-reqd
--R --remote-time  -O --remote-name  --remote-name-all  -J --remote-header-name  --no-sessionid
+-R --remote-time  -J --remote-header-name  --no-sessionid
 -Z --parallel  -j --junk-session-cookies  --post301  --post302  --post303  -q --disable
 --styled-output  --ca-native  --no-styled-output  --raw
--o --output=  -w --write-out=  --stderr=  --trace=  --trace-ascii=  --output-dir=
+-w --write-out=  --stderr=  --trace=  --trace-ascii=  --output-dir=
 -D --dump-header=  --retry-delay=  --retry-max-time=  --limit-rate=  -Y --speed-limit=
 -y --speed-time=  --rate=  --keepalive-time=  --max-redirs=  --proto=  --proto-default=
 --proto-redir=  --noproxy=  -c --cookie-jar=  --tls-max=  --ciphers=
 --happy-eyeballs-timeout-ms=  --max-filesize=  --connect-timeout=  --interface=  --local-port=
 --dns-servers=  --parallel-max=
 -L --location followed
+-o --output= output
+-O --remote-name remote-name
+--remote-name-all remote-name
 --location-trusted followed
 -g --globoff globoff
 -G --get get
@@ -149,7 +152,7 @@ WGET: Final = _read(
 --keep-session-cookies  -x --force-directories  --protocol-directories  --unlink
 --trust-server-names  --content-disposition  --no-iri  --https-only  --show-progress
 --no-if-modified-since  --no-warc-compression  --retry-on-host-error  -np --no-parent
--O --output-document=  -o --output-file=  -a --append-output=  -w --wait=  --waitretry=
+-o --output-file=  -a --append-output=  -w --wait=  --waitretry=
 --progress=  --dns-timeout=  --connect-timeout=  -P --directory-prefix=  --limit-rate=
 --compression=  --secure-protocol=  --ciphers=  --bind-address=  --save-cookies=  --hsts-file=
 -Q --quota=  --retry-on-http-error=  --default-page=  --report-speed=  --prefer-family=
@@ -169,6 +172,7 @@ WGET: Final = _read(
 --referer= Referer
 --max-redirect= redirects
 --spider head
+-O --output-document= output
 --no-check-certificate !unverified
 --ca-certificate= !authority
 --ca-directory= !authority

@@ -33,6 +33,8 @@ class Call:
     tries: str | None = None
     followed: bool = False
     """It would have gone where a redirect leads."""
+    output: str = ""
+    """The file that the answer would have gone to; empty where it is shown."""
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class _Asked:
     seconds: str | None = None
     tries: str | None = None
     followed: bool = False
+    output: str = ""
     with_body: dict[str, str] = field(default_factory=dict)
     """Headers that the program adds to a body by itself."""
     globs: bool = True
@@ -110,6 +113,7 @@ def _call(asked: _Asked, url: str) -> Call:
         seconds=asked.seconds,
         tries=asked.tries,
         followed=asked.followed,
+        output=asked.output,
     )
 
 
@@ -191,6 +195,8 @@ def _curl(asked: _Asked, name: str, value: str, stdin: str | None) -> None:
             asked.with_body = {"Content-Type": "application/json", "Accept": "application/json"}
         case "get":
             asked.as_query = True
+        case "remote-name":
+            asked.output = "a file of the address's name"
         case "globoff":
             asked.globs = False
         case "retries":
@@ -226,6 +232,8 @@ def _either(asked: _Asked, name: str, value: str) -> None:
             asked.method = value
         case "head":
             asked.head = True
+        case "output":
+            asked.output = "" if value == "-" else value
         case "followed":
             asked.followed = True
         case "userinfo":

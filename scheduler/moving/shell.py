@@ -33,6 +33,8 @@ class Command:
     words: list[str] = field(default_factory=list)
     reads_file: bool = False
     """Its standard input comes from a file."""
+    output: str = ""
+    """The file that its standard output goes to; empty where it is shown."""
 
 
 def commands_of(line: str) -> list[Command]:
@@ -114,6 +116,8 @@ def _redirected(line: str, redirection: re.Match[str], command: Command) -> int:
         raise CannotError("holds a redirection that leads nowhere")
     if operator.startswith("<") and descriptor in {"", "0"}:
         command.reads_file = True
+    elif operator in {">", ">>", ">|", "&>", "&>>"} and descriptor in {"", "1"}:
+        command.output = target.text
     return at
 
 

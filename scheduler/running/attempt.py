@@ -18,7 +18,13 @@ from scheduler.db.fenced import FencedDatabase
 from scheduler.db.pools import Pool, describe
 from scheduler.db.runs import Beat, Claimed
 from scheduler.entry import Entry
-from scheduler.errors import LamplighterError, LeaseLostError, MissingTablesError, PermanentError
+from scheduler.errors import (
+    JobError,
+    LamplighterError,
+    LeaseLostError,
+    MissingTablesError,
+    PermanentError,
+)
 from scheduler.job import Done, JobContext, Logger, Params, RetryLater, Skipped
 from scheduler.policy import AgentPolicy
 from scheduler.running.outcome import Cancelled, End, Failed, Interrupted, TimedOut
@@ -175,7 +181,8 @@ class Attempt:
         if model.from_file_alone:
             params = self.entry.params
             if not isinstance(params, model):
-                raise PermanentError(
+                # Another process may have the file that has it: the next attempt may be there.
+                raise JobError(
                     f"the schedule file has no entry {self.claimed.job} with `job: {name}` any "
                     "more, and this job runs only by what stands there"
                 )

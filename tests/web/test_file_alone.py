@@ -164,5 +164,5 @@ async def test_without_its_entry_nothing_runs(site: OpenSite, database: str, job
     one = await opened(site)
     run = await one.machine.runner.wait(await queued(database, job=job), 20)
     assert run is not None
-    assert (run.status, run.error_type) == (Status.FAILED, "PermanentError")
+    assert (run.status, run.error_type) == (Status.FAILED, "JobError")
     assert f"no entry {job} with `job: order` any more" in (run.error_message or "")
