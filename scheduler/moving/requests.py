@@ -255,14 +255,13 @@ def _either(asked: _Asked, name: str, value: str) -> None:
 def _header(asked: _Asked, text: str) -> None:
     if text.startswith("@"):
         raise CannotError("reads headers from a file; write them out and import again")
-    name, colon, value = text.partition(":")
-    if not colon:
-        name, _, value = text.partition(";")
-    if not colon and not text.endswith(";"):
+    is_empty = ":" not in text and text.endswith(";")  # as curl wants an empty header
+    if ":" not in text and not is_empty:
         raise CannotError("has a header without a colon")
+    name, _, value = text.removesuffix(";").partition(":") if is_empty else text.partition(":")
     name, value = name.strip(), value.strip()
     asked.headers = [pair for pair in asked.headers if pair[0].lower() != name.lower()]
-    if value:
+    if value or is_empty:
         asked.headers.append((name, value))
 
 

@@ -35,9 +35,9 @@ def saying(status: str, body: bytes | str = b"", *headers: str) -> Speak:
     """An answer with its length."""
     content = body.encode() if isinstance(body, str) else body
 
-    async def speak(writer: asyncio.StreamWriter, _heard: Heard) -> None:
+    async def speak(writer: asyncio.StreamWriter, heard: Heard) -> None:
         lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(content)}", *headers, "", ""]
-        writer.write("\r\n".join(lines).encode() + content)
+        writer.write("\r\n".join(lines).encode() + (b"" if heard.method == "HEAD" else content))
 
     return speak
 
