@@ -50,6 +50,8 @@ _MAX_NAME: Final = 100
 _TAKEN: Final = re.compile(
     r"health|runs/.+|orchestration/(health|project/.+)|.+/(trigger|pause|resume)"
 )
+Checks: TypeAlias = Mapping[str, Callable[[Any], Iterable[ParamProblem]]]
+"""Jobs' own looks at their parameters, by the job's name."""
 _UTC: Final = ZoneInfo("UTC")
 _SECOND: Final = timedelta(seconds=1)
 _DAY: Final = timedelta(days=1)
@@ -68,9 +70,6 @@ _ENTRY_KEYS: Final = (
     "jitter",
     "params",
 )
-Checks: TypeAlias = Mapping[str, Callable[[Any], Iterable[ParamProblem]]]
-"""Jobs' own looks at their parameters, by the job's name."""
-
 _RETRY_KEYS: Final = ("attempts", "backoff", "max_backoff")
 
 _up_to_a_day: Final = partial(duration, low=_SECOND, high=_DAY)
