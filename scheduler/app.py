@@ -7,8 +7,9 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from time import monotonic
 
@@ -31,10 +32,11 @@ from scheduler.db.sessions import SessionStore
 from scheduler.endpoint import Desk
 from scheduler.entry import Schedule
 from scheduler.errors import DatabaseAwayError, LamplighterError
-from scheduler.job import Params
+from scheduler.job import ParamProblem, Params
 from scheduler.now import clock_with
 from scheduler.running.registry import JobType, find_endpoints, find_jobs
 from scheduler.running.runner import Runner
+from scheduler.services import Services
 from scheduler.settings import Settings, check_exposure
 from scheduler.timing.clock import Clock
 from scheduler.timing.reload import ReloadResult
@@ -75,10 +77,28 @@ def all_jobs() -> Mapping[str, JobType]:
     return find_jobs(jobs_package)
 
 
-def read_schedule_file(settings: Settings, jobs: Mapping[str, JobType]) -> Schedule:
-    """Raises `ScheduleError` with every problem of the file."""
+def read_schedule_file(
+    settings: Settings, jobs: Mapping[str, JobType], *, strictly: bool = False
+) -> Schedule:
+    """Raises `ScheduleError` with every problem of the file.
+
+    What is wrong only with the settings, such as a variable that is not set, fails the runs of that
+    entry, and no others: `strictly` it is a problem too.
+    """
     params: dict[str, type[Params]] = {name: kind.job.params for name, kind in jobs.items()}
-    return load_schedule(settings.config, params)
+    services = settings.services
+    checks = {
+        name: partial(_checked, kind.job.check, services)
+        for name, kind in jobs.items()
+        if strictly and kind.job.check is not None
+    }
+    return load_schedule(settings.config, params, checks)
+
+
+def _checked(
+    look: Callable[[Params, Services], Iterable[ParamProblem]], services: Services, params: Params
+) -> Iterable[ParamProblem]:
+    return look(params, services)
 
 
 class App:

@@ -12,6 +12,7 @@ from scheduler.commands import (
     definitions,
     enroll,
     github,
+    importing,
     postgres,
     runs,
     schedule,
@@ -55,5 +56,6 @@ for command in (
     *enroll.COMMANDS,
     *github.COMMANDS,
     *agents.COMMANDS,
+    *importing.COMMANDS,
 ):
     main.add_command(command)

@@ -66,3 +66,12 @@ class Schedule:
     max_concurrent_runs: int = 5
     timezone: ZoneInfo = ZoneInfo("UTC")
     agents: AgentPolicy = field(default_factory=AgentPolicy)
+
+    def only_by_entry(self, job: str) -> str:
+        """Why a job whose parameters are the file's alone does not run by its own name."""
+        names = [entry.name for entry in self.entries.values() if entry.job == job]
+        there = f"there are {', '.join(names[:10])}" if names else "there is none yet"
+        return (
+            f"{job} takes its parameters from the schedule file alone, so it runs only by the name "
+            f"of an entry with `job: {job}`; {there}"
+        )

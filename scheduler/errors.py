@@ -39,6 +39,10 @@ class DatabaseAwayError(LamplighterError):
     """PostgreSQL cannot be reached within its timeout."""
 
 
+class VariableError(LamplighterError):
+    """A variable that the schedule file names is not set, or not for it to read."""
+
+
 class SettingsError(LamplighterError):
     """Settings are missing, out of bounds or unsafe; the daemon does not start with them.
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -26,7 +26,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, JsonValue
 
-from scheduler.params import Asking, Params
+from scheduler.params import Asking, ParamProblem, Params
 from scheduler.policy import AgentPolicy
 from scheduler.services import Services
 
@@ -44,6 +44,7 @@ __all__ = (
     "Listed",
     "Logger",
     "Outcome",
+    "ParamProblem",
     "Params",
     "RetryLater",
     "Row",
@@ -225,5 +226,8 @@ class Job(Generic[P]):
 
     Raises `JobError` where there is none, or where its definition is broken.
     """
+    check: Callable[[P, Services], Iterable[ParamProblem]] | None = None
+    """What is wrong with an entry's parameters that only the settings tell, for
+    `lamplighter check`. It calls nobody."""
     enroll: Enrolling[P] | None = None
     """How people are enrolled by hand."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeAlias, TypeVar, get_args
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -31,6 +31,10 @@ class Params(BaseModel):
         use_attribute_docstrings=True,
     )
 
+    from_file_alone: ClassVar[bool] = False
+    """They come from the schedule file alone: whoever asks for a run can give none of them, and
+    there is no run but of an entry."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asking:
@@ -48,6 +52,10 @@ class Asking:
 P = TypeVar("P", bound=Params)
 Path: TypeAlias = tuple[str | int, ...]
 
+FILE_ALONE: Final = (
+    "cannot be given with a run: the parameters of this job come from the schedule file alone; "
+    "change its entry there, or leave this out"
+)
 _BOUNDED: Final = frozenset({"greater_than", "greater_than_equal", "less_than", "less_than_equal"})
 
 
@@ -136,6 +144,8 @@ def change_params(
     Raises `ParamsError` with every problem.
     """
     model = type(base)
+    if model.from_file_alone and given:
+        raise ParamsError(tuple(ParamProblem((name,), FILE_ALONE) for name in given))
     replaced = own_names(model, given)
     kept = {name: value for name, value in base.model_dump().items() if name not in replaced}
     return read_params(model, {**kept, **given}, asking, whose)

@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import SecretStr
+
+from scheduler.errors import VariableError
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,11 @@ class Model:
     """Of any endpoint that speaks OpenAI's protocol; OpenAI's own if not given."""
 
 
+def no_variable(name: str) -> SecretStr:
+    """For whoever has no settings: raises `VariableError` for every name."""
+    raise VariableError(f"{name} is not set")
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """A provider that is None is off."""
@@ -107,3 +115,6 @@ class Services:
     webhooks: Webhooks = field(default_factory=Webhooks)
     github: GitHub = field(default_factory=GitHub)
     model: Model | None = None
+    variable: Callable[[str], SecretStr] = no_variable
+    """What an environment variable holds, for the `${NAME}` of the schedule file; asked when a run
+    needs it, so that a secret file that was exchanged counts. Raises `VariableError`."""

@@ -14,13 +14,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import unquote, urlsplit
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from scheduler.errors import SettingsError
+from scheduler.errors import SettingsError, VariableError
 from scheduler.services import (
     Brevo,
     GitHub,
@@ -335,6 +336,7 @@ class Settings(BaseSettings):
             model=Model(self.openai_model, self.openai_api_key, self.openai_base_url)
             if self.openai_api_key or self.openai_base_url
             else None,
+            variable=variable,
         )
 
     @property
@@ -344,9 +346,63 @@ class Settings(BaseSettings):
         )
 
 
+def _secrets_folder() -> Path:
+    return Path(os.environ.get("SECRETS_DIR", "/run/secrets"))
+
+
+def own_names() -> frozenset[str]:
+    """Variables that mean something to lamplighter itself, but CRON_SECRET, which others know."""
+    names = {
+        str(field.validation_alias or name).upper() for name, field in Settings.model_fields.items()
+    }
+    return frozenset(names - {"CRON_SECRET"} | {"PGPASSWORD", "SECRETS_DIR"})
+
+
+def _own_secrets() -> frozenset[str]:
+    """What opens lamplighter and its services; PGPASSWORD does where DATABASE_URL has none."""
+    secret = {
+        name.upper()
+        for name, field in Settings.model_fields.items()
+        if field.annotation is SecretStr or SecretStr in get_args(field.annotation)
+    }
+    return frozenset(secret - {"CRON_SECRET"} | {"PGPASSWORD"})
+
+
+def variable(name: str) -> SecretStr:
+    """What `${NAME}` in the schedule file stands for: from variables, `.env` or a secret file.
+
+    Lamplighter's own secrets are not for it, so that who may write the schedule, and no more, gets
+    hold of none; but CRON_SECRET, which crontabs send to the product's gateway.
+
+    Raises `VariableError`, also where it is empty.
+    """
+    if name.upper() in _own_secrets():
+        raise VariableError(
+            f"{name} is a secret of lamplighter's own, which no request may carry; put what the "
+            "other side is to get into a variable of another name"
+        )
+    try:
+        text = os.environ.get(name) or _in_files(name)
+    except (OSError, ValueError):
+        raise VariableError(f"{name} stands in a file that cannot be read") from None
+    if not text:
+        raise VariableError(
+            f"{name} is not set; set it in the environment, in .env, or in the file {name.lower()} "
+            "of the secrets directory"
+        )
+    return SecretStr(text)
+
+
+def _in_files(name: str) -> str | None:
+    dotenv = Path(".env")
+    found = dotenv_values(dotenv, encoding="utf-8") if dotenv.is_file() else {}
+    secret = _secrets_folder() / name.lower()
+    return found.get(name) or (secret.read_text("utf-8").strip() if secret.is_file() else None)
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings. Raises `SettingsError` that names every bad one and what is allowed."""
-    secrets = Path(os.environ.get("SECRETS_DIR", "/run/secrets"))
+    secrets = _secrets_folder()
     try:
         # pydantic-settings takes its own options as arguments that its types do not list.
         options: dict[str, Any] = {"_secrets_dir": secrets if secrets.is_dir() else None}

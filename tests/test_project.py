@@ -116,6 +116,7 @@ OFFENCES = {
     "scheduler/db/offence.py": "import scheduler.watching",
     "jobs/offence_one.py": "import jobs.offence_two\nimport scheduler.entry",
     "jobs/offence_two.py": "",
+    "scheduler/moving/offence.py": "import subprocess",
     "agents/offence.py": "import gidgethub\nimport openai\nimport scheduler.entry",
 }
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.errors import SettingsError
+from scheduler.errors import SettingsError, VariableError
 from scheduler.services import Mail, Webhooks
-from scheduler.settings import PLACEHOLDERS, Settings, check_exposure, load_settings
+from scheduler.settings import PLACEHOLDERS, Settings, check_exposure, load_settings, variable
 
 GOOD = "a-long-and-random-secret"
 
@@ -225,3 +225,53 @@ def test_a_token_is_what_fits_into_a_header(monkeypatch: pytest.MonkeyPatch) -> 
         with pytest.raises(SettingsError, match="GITHUB_TOKEN: may hold only printable") as caught:
             load_settings()
         assert wrong not in str(caught.value)
+
+
+def test_a_variable_comes_from_where_settings_come_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "secrets").mkdir()
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path / "secrets"))
+    read = load_settings().services.variable
+    for said in ("is not set", "in the file report_token of the secrets directory"):
+        with pytest.raises(VariableError, match=said):
+            read("REPORT_TOKEN")
+    (tmp_path / "secrets" / "report_token").write_text("from a file\n")
+    assert read("REPORT_TOKEN").get_secret_value() == "from a file"
+    (tmp_path / "secrets" / "report_token").write_text("exchanged")
+    assert read("REPORT_TOKEN").get_secret_value() == "exchanged"
+    (tmp_path / ".env").write_text("REPORT_TOKEN=from .env\n")
+    assert read("REPORT_TOKEN").get_secret_value() == "from .env"
+    monkeypatch.setenv("REPORT_TOKEN", "from the environment")
+    assert read("REPORT_TOKEN").get_secret_value() == "from the environment"
+    monkeypatch.setenv("CRON_SECRET", GOOD)
+    assert read("CRON_SECRET").get_secret_value() == GOOD
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ADMIN_SECRET", "admin_secret", "DATABASE_URL", "PGPASSWORD", "ENCRYPTION_KEY"),
+        *("GITHUB_TOKEN", "GITHUB_APP_PRIVATE_KEY", "OPENAI_API_KEY", "SMTP_URL"),
+        *("UNSUBSCRIBE_KEY", "WEBHOOK_SIGNING_KEY", "CRON_SECRET_PREVIOUS", "BREVO_API_KEY"),
+    ],
+)
+def test_secrets_of_lamplighters_own_are_no_variables(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "hunter2")
+    with pytest.raises(VariableError, match="secret of lamplighter's own") as caught:
+        variable(name)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_an_empty_or_unreadable_variable_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REPORT_TOKEN", "")
+    with pytest.raises(VariableError, match="is not set"):
+        variable("REPORT_TOKEN")
+    (tmp_path / "report_token").write_bytes(b"\xff\xfe")
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+    with pytest.raises(VariableError, match="cannot be read"):
+        variable("REPORT_TOKEN")

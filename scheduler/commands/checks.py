@@ -55,7 +55,7 @@ async def examine() -> list[Finding]:
         )
     jobs = all_jobs()
     try:
-        entries = read_schedule_file(settings, jobs).entries
+        entries = read_schedule_file(settings, jobs, strictly=True).entries
         findings.append(Finding("schedule", True, f"{len(entries)} entries"))
     except ScheduleError as error:
         findings.extend(

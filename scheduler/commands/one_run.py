@@ -46,6 +46,8 @@ async def run_once(
         raise LamplighterError(
             f"no job {job!r}; there are {', '.join(sorted({*schedule.entries, *jobs}))}"
         )
+    if job not in schedule.entries and jobs[job].job.params.from_file_alone:
+        raise LamplighterError(schedule.only_by_entry(job))
     now = clock_with(settings.offset)
     replica = replica_name()
     database = Database.of(settings, replica)

@@ -79,7 +79,8 @@ def check(as_json: bool) -> None:
         from scheduler.timing.schedule import ScheduleError
 
         try:
-            entries = len(read_schedule_file(settings, all_jobs()).entries)
+            schedule = read_schedule_file(settings, all_jobs(), strictly=True)
+            entries = len(schedule.entries)
         except ScheduleError as schedule_error:
             for problem in schedule_error.problems:
                 lines.append(str(problem))

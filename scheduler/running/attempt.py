@@ -18,8 +18,14 @@ from scheduler.db.fenced import FencedDatabase
 from scheduler.db.pools import Pool, describe
 from scheduler.db.runs import Beat, Claimed
 from scheduler.entry import Entry
-from scheduler.errors import LamplighterError, LeaseLostError, MissingTablesError, PermanentError
-from scheduler.job import Done, JobContext, Logger, RetryLater, Skipped
+from scheduler.errors import (
+    JobError,
+    LamplighterError,
+    LeaseLostError,
+    MissingTablesError,
+    PermanentError,
+)
+from scheduler.job import Done, JobContext, Logger, Params, RetryLater, Skipped
 from scheduler.policy import AgentPolicy
 from scheduler.running.outcome import Cancelled, End, Failed, Interrupted, TimedOut
 from scheduler.running.registry import JobType
@@ -157,20 +163,39 @@ class Attempt:
             raise MissingTablesError(
                 f"the database lacks {', '.join(lacking)}, which {self._job_type.name} needs"
             )
-        try:
-            params = job.params.model_validate(dict(self.claimed.params))
-        except ValidationError as error:
-            raise PermanentError(
-                f"its parameters do not fit {self._job_type.name} any more: {error.error_count()} "
-                f"wrong, the first at {error.errors()[0]['loc']}"
-            ) from error
-        outcome: object = await job.run(replace(self._context, tables=tables), params)
+        outcome: object = await job.run(replace(self._context, tables=tables), self._params())
         if isinstance(outcome, Done | Skipped | RetryLater):
             return outcome
         raise PermanentError(
             f"{self._job_type.name} returned {type(outcome).__name__}, "
             "not Done, Skipped or RetryLater"
         )
+
+    def _params(self) -> Params:
+        """Those that the run was made with; where the file alone has them, what it has now.
+
+        Then a row that did not come from the schedule, or from what it was, changes nothing.
+        """
+        model, name = self._job_type.job.params, self._job_type.name
+        kept = dict(self.claimed.params)
+        if model.from_file_alone:
+            params = self.entry.params
+            if not isinstance(params, model):
+                # Another process may have the file that has it: the next attempt may be there.
+                raise JobError(
+                    f"the schedule file has no entry {self.claimed.job} with `job: {name}` any "
+                    "more, and this job runs only by what stands there"
+                )
+            if (now := params.model_dump(mode="json")) != kept:
+                self.log.info("schedule_has_changed", params=now)
+            return params
+        try:
+            return model.model_validate(kept)
+        except ValidationError as error:
+            raise PermanentError(
+                f"its parameters do not fit {name} any more: {error.error_count()} "
+                f"wrong, the first at {error.errors()[0]['loc']}"
+            ) from error
 
     def _progress(self, done: int, total: int | None) -> None:
         self._done, self._total = done, total

@@ -18,6 +18,7 @@ from scheduler.db.pools import NOT_KEPT, Pools
 from scheduler.db.runs import Claimed, Fire, Fired, Mark, Run, RunStore
 from scheduler.entry import Entry, Schedule
 from scheduler.errors import DatabaseAwayError
+from scheduler.job import Params
 from scheduler.run import Settlement, Status
 from scheduler.running.attempt import Attempt, Lost
 from scheduler.running.outcome import Cancelled, End, Failed, Interrupted, settlement
@@ -231,15 +232,20 @@ class Runner:
         task.add_done_callback(self._tasks.discard)
 
     def entry_of(self, name: str, job_type: str) -> Entry:
-        """The rules for a run: its entry's, or the defaults where the schedule has none."""
+        """The rules for a run: its entry's, or the defaults where the schedule has none.
+
+        Of a job whose parameters are the file's alone there is then nothing to run, which its
+        attempt says.
+        """
         entry = self.schedule.entries.get(name)
         if entry is not None and entry.job == job_type:
             return entry
+        model = self._jobs[job_type].job.params
         return Entry(
             name=name,
             job=job_type,
             cron="",
-            params=self._jobs[job_type].job.params(),
+            params=Params() if model.from_file_alone else model(),
             timezone=self.schedule.timezone,
         )
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path as FilePath
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 from scheduler.entry import CatchUp, Entry, Overlap, Retry, Schedule
 from scheduler.errors import LamplighterError
-from scheduler.params import Params, ParamsError, read_params
+from scheduler.params import ParamProblem, Params, ParamsError, read_params
 from scheduler.suggest import did_you_mean, shown
 from scheduler.timing.agents import AgentsReader
 from scheduler.timing.cron import Cron
@@ -50,6 +50,8 @@ _MAX_NAME: Final = 100
 _TAKEN: Final = re.compile(
     r"health|runs/.+|orchestration/(health|project/.+)|.+/(trigger|pause|resume)"
 )
+Checks: TypeAlias = Mapping[str, Callable[[Any], Iterable[ParamProblem]]]
+"""Jobs' own looks at their parameters, by the job's name."""
 _UTC: Final = ZoneInfo("UTC")
 _SECOND: Final = timedelta(seconds=1)
 _DAY: Final = timedelta(days=1)
@@ -81,8 +83,12 @@ class ScheduleError(LamplighterError):
         super().__init__("\n".join(map(str, problems)))
 
 
-def load_schedule(path: FilePath, jobs: Mapping[str, type[Params]]) -> Schedule:
+def load_schedule(
+    path: FilePath, jobs: Mapping[str, type[Params]], checks: Checks | None = None
+) -> Schedule:
     """Read a file; `jobs` are the jobs that exist, by name, with their parameters.
+
+    `checks` look further at the parameters of some of them.
 
     Raises `ScheduleError`, also where the file cannot be read.
     """
@@ -96,10 +102,12 @@ def load_schedule(path: FilePath, jobs: Mapping[str, type[Params]]) -> Schedule:
         what = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         problem = Problem(str(path), 0, "", f"cannot be read: {what or error}")
         raise ScheduleError((problem,)) from None
-    return read_schedule(text, str(path), jobs)
+    return read_schedule(text, str(path), jobs, checks)
 
 
-def read_schedule(text: str, file: str, jobs: Mapping[str, type[Params]]) -> Schedule:
+def read_schedule(
+    text: str, file: str, jobs: Mapping[str, type[Params]], checks: Checks | None = None
+) -> Schedule:
     """Read the text of a schedule; `file` is its name in problems.
 
     Raises `ScheduleError` with every problem.
@@ -109,7 +117,7 @@ def read_schedule(text: str, file: str, jobs: Mapping[str, type[Params]]) -> Sch
     try:
         root = read_document(text, problems)
         if isinstance(root, Map):
-            schedule = _Reader(problems, jobs).schedule(root)
+            schedule = _Reader(problems, jobs, checks or {}).schedule(root)
         elif not problems:
             problems.add(1, (), f"has no keys; allowed are {', '.join(TOP_KEYS)}")
     except TooManyProblemsError:
@@ -124,9 +132,12 @@ def _refuse(problems: Problems) -> Schedule:
 class _Reader(NodeReader):
     """Turns nodes into entries and notes what is wrong on the way; defaults stand in for it."""
 
-    def __init__(self, problems: Problems, jobs: Mapping[str, type[Params]]) -> None:
+    def __init__(
+        self, problems: Problems, jobs: Mapping[str, type[Params]], checks: Checks
+    ) -> None:
         super().__init__(problems)
         self._jobs = jobs
+        self._checks = checks
 
     def schedule(self, root: Map) -> Schedule:
         self._keys(root, (), TOP_KEYS)
@@ -184,7 +195,7 @@ class _Reader(NodeReader):
             name=name,
             job=job,
             cron=cron.expression if cron else "",
-            params=self._params(node, path, self._jobs.get(job), line),
+            params=self._params(node, path, job, line),
             timezone=timezone,
             enabled=self._value(node, path, "enabled", switch, True),
             timeout=self._value(node, path, "timeout", _up_to_a_day, timedelta(minutes=10)),
@@ -220,21 +231,24 @@ class _Reader(NodeReader):
             self._problems.add(node.lines[key], (*path, key), message)
         return retry
 
-    def _params(self, entry: Map, path: Path, model: type[Params] | None, line: int) -> Params:
-        path = (*path, "params")
+    def _params(self, entry: Map, path: Path, job: str, line: int) -> Params:
+        path, model = (*path, "params"), self._jobs.get(job)
         node: Node = entry.items.get("params", Map(line))
         line = entry.lines.get("params", line)
         given = Map(node.line) if is_nothing(node) else self._map(node, path)
         if given is None or model is None:
             return Params()
+        raw = {key: plain_data(item) for key, item in given.items.items()}
         try:
-            return read_params(model, {key: plain_data(item) for key, item in given.items.items()})
+            params = read_params(model, raw)
+            problems = tuple(self._checks[job](params)) if job in self._checks else ()
         except ParamsError as error:
-            for problem in error.problems:
-                if "params" in entry.items or entry.complete:
-                    at = line_of(given, problem.path, line)
-                    self._problems.add(at, (*path, *problem.path), problem.message)
-        return Params()
+            params, problems = Params(), error.problems
+        for problem in problems:
+            if "params" in entry.items or entry.complete:
+                at = line_of(given, problem.path, line)
+                self._problems.add(at, (*path, *problem.path), problem.message)
+        return params
 
     def _job(self, node: Scalar) -> str:
         if node.text not in self._jobs:

@@ -14,10 +14,14 @@ from scheduler.web.keys import DAEMON, Daemon
 
 
 def all_names(daemon: Daemon) -> Iterator[str]:
-    """The schedule's entries in their order, then the jobs that the schedule does not have."""
+    """The schedule's entries in their order, then the jobs that run without one."""
     entries = daemon.clock.schedule.entries
     yield from entries
-    yield from (name for name in daemon.jobs if name not in entries)
+    yield from (
+        name
+        for name, kind in daemon.jobs.items()
+        if name not in entries and not kind.job.params.from_file_alone
+    )
 
 
 def entry_called(daemon: Daemon, name: str) -> Entry:
@@ -26,6 +30,8 @@ def entry_called(daemon: Daemon, name: str) -> Entry:
     if entry is not None:
         return entry
     if name in daemon.jobs:
+        if daemon.jobs[name].job.params.from_file_alone:
+            raise Refusal(404, daemon.clock.schedule.only_by_entry(name))
         return daemon.runner.entry_of(name, name)
     raise Refusal(404, f"there is no job called {short(name)!r}")
 

@@ -150,7 +150,15 @@ def job_view(
 
 
 def params_schema(entry: Entry) -> dict[str, Any]:
-    """The parameters as JSON Schema; the defaults are what the schedule says, not the job."""
+    """What a run can be given, as JSON Schema; the defaults are the schedule's, not the job's."""
+    if type(entry.params).from_file_alone:
+        description = "None: they come from the schedule file alone."
+        return {
+            "type": "object",
+            "properties": {},
+            "additionalProperties": False,
+            "description": description,
+        }
     schema = type(entry.params).model_json_schema()
     values = entry.params.model_dump(mode="json", by_alias=True)
     for name, field in schema.get("properties", {}).items():

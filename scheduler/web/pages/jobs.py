@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -181,12 +182,22 @@ def _params_shown(entry: Entry) -> list[tuple[str, Any, str, bool]]:
     return [
         (
             name,
-            values[name],
+            _value_shown(values[name]),
             str(field.get("description", "")),
             "default" in field and field["default"] != values[name],
         )
         for name, field in schema.items()
     ]
+
+
+def _value_shown(value: Any) -> Any:
+    """What holds others, as the file may have it."""
+    inner = value.values() if isinstance(value, dict) else value
+    if isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(item, dict | list) for item in inner)
+    ):
+        return json.dumps(value, ensure_ascii=False) if value else None
+    return value
 
 
 def _charts(points: list[Point]) -> list[Chart]:

@@ -125,7 +125,8 @@ async def repeat(request: web.Request, form: Form) -> web.StreamResponse:
     """Once more, with the same parameters, for now."""
     daemon, one = request.app[DAEMON], await run_asked(request)
     entry = entry_called(daemon, one.job)
-    asked = params_of(entry.params, {}, one.params, Asking(daemon.now(), entry.timezone))
+    given = {} if type(entry.params).from_file_alone else one.params
+    asked = params_of(entry.params, {}, given, Asking(daemon.now(), entry.timezone))
     reason = form.text("reason") or f"again, as run {one.id}"
     wish = Wish(wait=0, reason=reason, idempotency_key=None, runs_at="/runs/")
     try:
