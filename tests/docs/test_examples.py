@@ -1,17 +1,10 @@
-"""Do the documents' examples do what stands beside them?
-
-Every block of shell commands runs against a real daemon with sample data, unless it is named below
-with the reason why it cannot; the code for a new job and a new agent is put into the tree and run.
-"""
+"""Do the documents' pieces of code work? A new job and agent are put into the tree and run."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -23,81 +16,11 @@ from agents.evaluation.loading import load_cases
 from agents.kit.registry import find_agents
 from scheduler.running.registry import find_jobs
 from scheduler.timing.schedule import load_schedule
-from tests.support.daemon import DaemonProcess, daemon, environment
+from tests.docs.shell import execute
 from tests.support.documents import ROOT, Block, blocks
 
 DOCS = ROOT / "docs"
-PATIENCE = 50.0
 COMPILED = shutil.ignore_patterns("__pycache__")
-ELSEWHERE = {
-    "make": "it installs and starts what the test runs in",
-}
-"""Programs with which a block of commands cannot run here."""
-
-
-def programs(block: Block) -> set[str]:
-    return {line.split()[0] for line in block.text.splitlines() if line and line[0] not in "# "}
-
-
-def runs_here(block: Block) -> bool:
-    return not programs(block) & ELSEWHERE.keys()
-
-
-@asynccontextmanager
-async def demo(scratch: Path) -> AsyncIterator[DaemonProcess]:
-    schedule = (ROOT / "config.yaml").read_text(encoding="utf-8")
-    async with daemon(scratch, schedule, demo=True) as one:
-        await one.until_ready()
-        yield one
-
-
-async def execute(command: str, cwd: Path, **values: str) -> tuple[int, str]:
-    """Exit status and output, both streams together."""
-    process = await asyncio.create_subprocess_exec(
-        "bash",
-        "-euo",
-        "pipefail",
-        "-c",
-        command,
-        cwd=cwd,
-        env=environment(**values),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        async with asyncio.timeout(PATIENCE):
-            output, _ = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return process.returncode or 0, output.decode()
-
-
-SHELL = [block for block in blocks("sh") if runs_here(block)]
-
-
-def test_there_are_commands_to_run() -> None:
-    assert SHELL
-    assert {program for block in blocks("sh") for program in programs(block)} >= ELSEWHERE.keys()
-
-
-@pytest.mark.timeout(120)
-async def test_the_commands_run_as_printed(scratch: Path) -> None:
-    async with demo(scratch) as one:
-        port = one.url.rpartition(":")[2]
-        for block in SHELL:
-            text = block.text.replace("localhost:3003", f"127.0.0.1:{port}")
-            text = text.replace(".venv/bin/lamplighter", f"{sys.executable} -m scheduler")
-            missing = [name for name in ("curl", "wget") if name in text and not shutil.which(name)]
-            if missing:
-                pytest.skip(f"there is no {missing[0]} here")
-            for line in text.replace("\\\n", "").splitlines():
-                status, output = await execute(line, scratch, PORT=port)
-                assert status == 0, f"{block}: {line}\n{output}"
-                if line.startswith(("curl", "wget")):
-                    assert json.loads(output[output.index("{") :])["success"] is True
 
 
 @pytest.fixture
