@@ -17,6 +17,7 @@ import structlog
 
 import agents as agents_package
 import jobs as jobs_package
+from agents.github.tokens import token_kinds
 from agents.kit.registry import find_agents
 from scheduler.db.activity import ActivityStore
 from scheduler.db.catalog import Catalog
@@ -39,8 +40,11 @@ from scheduler.settings import Settings, check_exposure
 from scheduler.timing.clock import Clock
 from scheduler.timing.reload import Reloaded, ReloadResult, difference
 from scheduler.timing.schedule import ScheduleError, load_schedule
+from scheduler.watching.counts import Counts
 from scheduler.watching.events import Events
 from scheduler.watching.health import Conditions, Health
+from scheduler.watching.lag import LoopLag
+from scheduler.watching.metrics import Metrics
 from scheduler.web.app import make_app
 from scheduler.web.keys import Daemon
 from scheduler.web.server import serving
@@ -139,6 +143,7 @@ class App:
         store = RunStore(pools, replica)
         entries = EntryStore(pools)
         self._catalog = catalog = Catalog(pools)
+        services = self._settings.services
         self._events = Events()
         self._runner = Runner(
             store=store,
@@ -148,7 +153,7 @@ class App:
             schedule=schedule,
             now=self._now,
             replica=replica,
-            services=self._settings.services,
+            services=services,
             events=self._events,
         )
         self._clock = Clock(
@@ -156,6 +161,33 @@ class App:
         )
         self._reloaded = Reloaded(self._now(), ReloadResult())
         self._activity = ActivityStore(pools)
+        health = Health(
+            conditions=self._conditions,
+            clock=self._clock,
+            store=store,
+            kept=ConditionStore(pools),
+            catalog=catalog,
+            jobs=self._jobs,
+            now=self._now,
+        )
+        counts = Counts(self._jobs, lambda: self._clock.schedule)
+        self._events.listen(counts.hear)
+        self._lag = LoopLag()
+        metrics = Metrics(
+            version=version("lamplighter"),
+            counts=counts,
+            meter=services.meter,
+            lag=self._lag,
+            health=health,
+            conditions=self._conditions,
+            clock=self._clock,
+            runner=self._runner,
+            pools=pools,
+            catalog=catalog,
+            last_reload=lambda: self._reloaded,
+            now=self._now,
+            token_kinds=token_kinds(services.github),
+        )
         self._daemon = Daemon(
             settings=self._settings,
             jobs=self._jobs,
@@ -166,15 +198,8 @@ class App:
             glance=GlanceStore(pools),
             sessions=SessionStore(pools),
             clock=self._clock,
-            health=Health(
-                conditions=self._conditions,
-                clock=self._clock,
-                store=store,
-                kept=ConditionStore(pools),
-                catalog=catalog,
-                jobs=self._jobs,
-                now=self._now,
-            ),
+            health=health,
+            metrics=metrics,
             reload=self.reload,
             last_reload=lambda: self._reloaded,
             endpoints=find_endpoints(jobs_package),
@@ -199,13 +224,15 @@ class App:
             loop.add_signal_handler(number, self._on_stop)
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         keeper = asyncio.create_task(self._keep_database(), name="database")
+        lag = asyncio.create_task(self._lag.watch(), name="loop lag")
         await self._stopping.wait()
 
         log.info("draining", seconds=self._settings.drain_seconds, running=self._runner.running)
         self._conditions.draining = True
         self._runner.stop_claiming()
         keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
+        lag.cancel()
+        await asyncio.gather(keeper, lag, return_exceptions=True)
         await self._clock.stop()
         drain = asyncio.create_task(self._runner.drain(self._settings.drain_seconds))
         hurry = asyncio.create_task(self._hurry.wait())

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from scheduler.meter import Meter
+
 
 @dataclass(frozen=True, slots=True)
 class Mail:
@@ -107,3 +109,5 @@ class Services:
     webhooks: Webhooks = field(default_factory=Webhooks)
     github: GitHub = field(default_factory=GitHub)
     model: Model | None = None
+    meter: Meter = field(default_factory=Meter)
+    """Told of each request to GitHub and the model."""

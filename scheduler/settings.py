@@ -108,6 +108,8 @@ class Settings(BaseSettings):
     """debug, info, warning or error."""
     log_format: LogFormat | None = None
     """json or console; console on a terminal, else json."""
+    metrics_public: bool = False
+    """Opens /metrics to everyone; without it, it takes what opens the admin API."""
     drain_seconds: float = Field(8, ge=0, le=3600)
     """How long running jobs may go on after SIGTERM."""
     now_offset: float = Field(0, ge=-4e9, le=4e9, validation_alias="LAMPLIGHTER_NOW_OFFSET")

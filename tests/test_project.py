@@ -116,7 +116,9 @@ OFFENCES = {
     "scheduler/db/offence.py": "import scheduler.watching",
     "jobs/offence_one.py": "import jobs.offence_two\nimport scheduler.entry",
     "jobs/offence_two.py": "",
-    "agents/offence.py": "import gidgethub\nimport openai\nimport scheduler.entry",
+    "agents/offence.py": (
+        "import gidgethub\nimport openai\nimport prometheus_client\nimport scheduler.entry"
+    ),
 }
 
 

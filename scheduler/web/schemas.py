@@ -340,5 +340,9 @@ SCHEMAS: Mapping[str, Any] = {
         **RELOAD,
         optional=("fields", *RELOAD),
     ),
+    "Metrics": {
+        "type": "string",
+        "description": "Prometheus text; OpenMetrics where the Accept header asks for it",
+    },
     "OpenApi": {"type": "object", "description": "This document"},
 }
