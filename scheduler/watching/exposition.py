@@ -17,7 +17,7 @@ from prometheus_client.core import (
     InfoMetricFamily,
     Metric,
 )
-from prometheus_client.exposition import choose_encoder
+from prometheus_client.exposition import choose_encoder, gzip_accepted
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
@@ -26,6 +26,8 @@ from scheduler.watching.counts import Histogram
 Samples: TypeAlias = Iterable[tuple[Sequence[str], float]]
 """Each the values of its labels, and its own."""
 Family: TypeAlias = Metric
+JOB = "job_name"
+"""The label of an entry of the schedule, or a job: Prometheus keeps `job` for what it scrapes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +37,11 @@ class Written:
     is_gzip: bool
 
 
-def write(families: Callable[[], Iterator[Family]], accept: str, *, compress: bool) -> Written:
+def write(families: Callable[[], Iterator[Family]], accept: str, encodings: str) -> Written:
     """In the form that the caller prefers, with what the system knows of this process."""
     encode, content_type = choose_encoder(accept)
     body = encode(_Whole(families))
+    compress = gzip_accepted(encodings)
     return Written(content_type, gzip.compress(body, 1) if compress else body, compress)
 
 

@@ -12,6 +12,7 @@ from scheduler.job import Job, Params
 from scheduler.meter import Ending, Service
 from scheduler.watching.counts import ENDS, MOST_JOBS, OTHER, TRIGGERS, JobCounts
 from scheduler.watching.exposition import (
+    JOB,
     Family,
     Samples,
     counters,
@@ -112,20 +113,20 @@ def _counted(snapshot: Snapshot) -> Iterator[Family]:
     yield counters(
         "lamplighter_runs",
         f"Runs to which this process gave their final status. {bound}",
-        ("job", "status"),
+        (JOB, "status"),
         each(map(str, ENDS), lambda counts: counts.ended),
     )
     yield counters(
         "lamplighter_attempts",
         "Attempts that began in this process, by what made their run; a run has several where it "
         "is retried.",
-        ("job", "trigger"),
+        (JOB, "trigger"),
         each(map(str, TRIGGERS), lambda counts: counts.attempts),
     )
     yield histograms(
         "lamplighter_attempt_duration_seconds",
         "How long attempts took that ended in this process.",
-        ("job",),
+        (JOB,),
         (((name,), counts.seconds) for name, counts in jobs.items()),
     )
     yield histograms(
@@ -139,7 +140,7 @@ def _counted(snapshot: Snapshot) -> Iterator[Family]:
         "lamplighter_rows_changed",
         "Rows that successful runs wrote or deleted, as far as their job counts them; jobs that "
         "count none are absent.",
-        ("job",),
+        (JOB,),
         (
             ((name,), counts.changed)
             for name, counts in jobs.items()
@@ -150,7 +151,7 @@ def _counted(snapshot: Snapshot) -> Iterator[Family]:
         "lamplighter_results",
         "What successful runs did, by keys of their data: messages sent, projects synced, ...; "
         "only keys that their job declares to be such counts.",
-        ("job", "result"),
+        (JOB, "result"),
         (
             ((name, key), counts.results[key])
             for name, counts in jobs.items()

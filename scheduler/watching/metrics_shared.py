@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from scheduler.db.gauges import COUNTED, Quota
 from scheduler.watching.counts import MOST_JOBS, OTHER
-from scheduler.watching.exposition import Family, gauge, gauges
+from scheduler.watching.exposition import JOB, Family, gauge, gauges
 from scheduler.watching.health import JobState, State
 from scheduler.watching.metrics import Reading, Snapshot
 
@@ -47,7 +47,7 @@ def _jobs(snapshot: Snapshot, reading: Reading) -> Iterator[Family]:
 
     def each(name: str, text: str, of: Callable[[str, JobState], float]) -> Family:
         samples = (((job,), of(job, state)) for job, state in known)
-        return gauges(name, text, ("job",), samples)
+        return gauges(name, text, (JOB,), samples)
 
     yield each(
         "lamplighter_job_last_success_timestamp_seconds",

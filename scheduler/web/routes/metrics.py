@@ -22,13 +22,11 @@ async def metrics(request: web.Request) -> web.Response:
     snapshot = await request.app[DAEMON].metrics.snapshot()
     accept = ",".join(request.headers.getall("Accept", ()))
     encodings = ",".join(request.headers.getall("Accept-Encoding", ()))
-    content_type, body, headers = await asyncio.to_thread(
-        _write, snapshot, accept, compress="gzip" in encodings.lower()
-    )
+    content_type, body, headers = await asyncio.to_thread(_write, snapshot, accept, encodings)
     return web.Response(body=body, headers={**HEADERS, **headers, "Content-Type": content_type})
 
 
-def _write(snapshot: Snapshot, accept: str, *, compress: bool) -> tuple[str, bytes, dict[str, str]]:
+def _write(snapshot: Snapshot, accept: str, encodings: str) -> tuple[str, bytes, dict[str, str]]:
     from scheduler.watching.exposition import write
     from scheduler.watching.metrics_here import of_this_process
     from scheduler.watching.metrics_shared import of_the_database
@@ -36,7 +34,7 @@ def _write(snapshot: Snapshot, accept: str, *, compress: bool) -> tuple[str, byt
     written = write(
         lambda: chain(of_this_process(snapshot), of_the_database(snapshot)),
         accept,
-        compress=compress,
+        encodings,
     )
     encoding = {"Content-Encoding": "gzip"} if written.is_gzip else {}
     return written.content_type, written.body, {**encoding, "Vary": "Accept, Accept-Encoding"}
