@@ -44,6 +44,7 @@ from scheduler.watching.counts import Counts
 from scheduler.watching.events import Events
 from scheduler.watching.health import Conditions, Health
 from scheduler.watching.lag import LoopLag
+from scheduler.watching.logging import Logs
 from scheduler.watching.metrics import Metrics
 from scheduler.web.app import make_app
 from scheduler.web.keys import Daemon
@@ -87,8 +88,9 @@ def read_schedule_file(settings: Settings, jobs: Mapping[str, JobType]) -> Sched
 class App:
     """One daemon. `run` it; it returns when a signal has stopped it and all is recorded."""
 
-    def __init__(self, settings: Settings, *, demo: bool) -> None:
+    def __init__(self, settings: Settings, logs: Logs, *, demo: bool) -> None:
         self._settings = settings
+        self._logs = logs
         self._demo = demo
         self._now = clock_with(settings.offset)
         self._stopping = asyncio.Event()
@@ -103,7 +105,7 @@ class App:
         check_exposure(settings)
         self._jobs = all_jobs()
         schedule = self._read_schedule()
-        replica = replica_name()
+        replica = self._logs.replica = replica_name()
         log.info("starting", version=version("lamplighter"), replica=replica)
         if settings.cron_secret is None and settings.admin_secret is None:
             log.warning("no_secret_set", note=ONLY_HERE if not settings.public_url else SHUT)
@@ -155,6 +157,7 @@ class App:
             replica=replica,
             services=services,
             events=self._events,
+            redactor=self._logs.redactor,
         )
         self._clock = Clock(
             self._runner, entries, schedule, self._now, offset=self._settings.offset
@@ -202,6 +205,7 @@ class App:
             metrics=metrics,
             reload=self.reload,
             last_reload=lambda: self._reloaded,
+            logs=self._logs,
             endpoints=find_endpoints(jobs_package),
             desk=self._desk,
             now=self._now,
@@ -368,5 +372,5 @@ class App:
             log.info("sample_data_laid", seconds=round(monotonic() - started, 1))
 
 
-async def serve(settings: Settings, *, demo: bool) -> None:
-    await App(settings, demo=demo).run()
+async def serve(settings: Settings, logs: Logs, *, demo: bool) -> None:
+    await App(settings, logs, demo=demo).run()

@@ -12,6 +12,7 @@ from scheduler.commands import (
     definitions,
     enroll,
     github,
+    log_level,
     runs,
     schedule,
     serve,
@@ -53,5 +54,6 @@ for command in (
     *enroll.COMMANDS,
     *github.COMMANDS,
     *agents.COMMANDS,
+    *log_level.COMMANDS,
 ):
     main.add_command(command)

@@ -14,7 +14,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -267,6 +267,17 @@ class Settings(BaseSettings):
     @property
     def admin_secret_in_force(self) -> SecretStr | None:
         return self.admin_secret or self.cron_secret
+
+    @property
+    def secret_values(self) -> frozenset[str]:
+        """What no log may show: every secret, and the passwords within addresses."""
+        secrets = {value.get_secret_value() for _, value in self if isinstance(value, SecretStr)}
+        for address in [secret for secret in secrets if "://" in secret]:
+            authority, _, query = address.partition("://")[2].partition("?")
+            password = authority.rpartition("@")[0].partition(":")[2]
+            options = [value for name, value in parse_qsl(query) if "password" in name]
+            secrets |= {password, unquote(password), *options}
+        return frozenset(secret for secret in secrets if secret and secret != DEV_SECRET)
 
     @property
     def _mailchimp_url(self) -> str | None:

@@ -25,6 +25,7 @@ from scheduler.web.routes import (
     agents,
     health,
     jobs,
+    log_level,
     metrics,
     runs,
     schedule,
@@ -50,6 +51,7 @@ ROUTES: tuple[Route, ...] = (
     *agents.ROUTES,
     *activity.ROUTES,
     *schedule.ROUTES,
+    *log_level.ROUTES,
     Route("GET", "/openapi.json", Access.OPEN, document, "This document", {200: "OpenApi"}),
 )
 

@@ -34,7 +34,9 @@ from scheduler.timing.reload import Reloaded, ReloadResult
 from scheduler.watching.counts import Counts
 from scheduler.watching.health import Conditions, Health
 from scheduler.watching.lag import LoopLag
+from scheduler.watching.logging import Logs
 from scheduler.watching.metrics import Metrics
+from scheduler.watching.redaction import Redactor
 from scheduler.web.app import make_app
 from scheduler.web.keys import Daemon
 from scheduler.web.server import Limits, serving
@@ -241,6 +243,7 @@ async def open_site(
         metrics=metrics,
         reload=reload,
         last_reload=last_reload,
+        logs=Logs("info", Redactor()),
         endpoints=endpoints,
         desk=desk,
         now=time,
@@ -253,6 +256,7 @@ async def open_site(
         async with serving(app, "127.0.0.1", 0, limits or Limits()) as port:
             yield Site(machine, time, conditions, daemon, port, session, seconds)
     finally:
+        daemon.logs.end()
         await machine.runner.drain(0)
         await pools.close()
 

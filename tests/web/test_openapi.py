@@ -133,6 +133,8 @@ async def test_what_is_answered_fits_what_is_documented(site: OpenSite, database
         ("put", "/api/v1/projects/{id}/agents/{slug}", {"json": {"maxPerRun": 2}}),
         ("get", "/api/v1/projects/{id}/agents/{slug}", {}),
         ("post", "/api/v1/schedule/reload", {}),
+        ("get", "/api/v1/log-level", {}),
+        ("put", "/api/v1/log-level", {"json": {"level": "info", "for": "5m"}}),
         ("get", "/openapi.json", {}),
     ]
     ids = {"/api/v1/suggestions": suggestion, "/api/v1/projects": bench.project}
