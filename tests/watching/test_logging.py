@@ -249,7 +249,8 @@ async def test_what_is_kept_of_a_run_is_redacted_as_what_is_logged(database: str
 
     async def work(ctx: JobContext, _params: NoParams) -> Outcome:
         nested = {"password": "x", "b": [SECRET]}
-        ctx.log.info("tried_" + SECRET, to="ann@example.org", nested=nested)
+        event = f"tried_{SECRET}"
+        ctx.log.info(event, to="ann@example.org", nested=nested)
         if ctx.attempt == 1:
             raise ConnectionError(f"{'x' * 1990} {SECRET} {token}")
         return Done({"errorDetails": [f"{SECRET} for ann@example.org"]})
