@@ -1,12 +1,17 @@
 """How is a scrape written out? The only module that knows the metrics library, which is imported
 when somebody first scrapes: a daemon that nobody scrapes does without.
+
+With many jobs this takes longer than a fire may wait, so it is done a little at a time, and whoever
+else wants the event loop comes between.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeAlias
 
 from prometheus_client import ProcessCollector
@@ -25,9 +30,22 @@ from scheduler.watching.counts import Histogram
 
 Samples: TypeAlias = Iterable[tuple[Sequence[str], float]]
 """Each the values of its labels, and its own."""
-Family: TypeAlias = Metric
+Make: TypeAlias = Callable[[Iterable[tuple[Sequence[str], object]]], Metric]
 JOB = "job_name"
 """The label of an entry of the schedule, or a job: Prometheus keeps `job` for what it scrapes."""
+AT_ONCE = 150
+"""Lines that are written without a pause: less than a millisecond."""
+END = b"# EOF\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric, whose samples are made when they are written."""
+
+    make: Make
+    samples: Iterator[tuple[Sequence[str], object]]
+    lines: int = 1
+    """Of each sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,39 +55,63 @@ class Written:
     is_gzip: bool
 
 
-def write(families: Callable[[], Iterator[Family]], accept: str, encodings: str) -> Written:
+async def write(families: Iterable[Family], accept: str, encodings: str) -> Written:
     """In the form that the caller prefers, with what the system knows of this process."""
     encode, content_type = choose_encoder(accept)
-    body = encode(_Whole(families))
-    compress = gzip_accepted(encodings)
-    return Written(content_type, gzip.compress(body, 1) if compress else body, compress)
+    parts: list[bytes] = []
+    for family in families:
+        batch = list(islice(family.samples, max(AT_ONCE // family.lines, 1)))
+        parts.append(encode(_One(family.make(batch))).removesuffix(END))
+        while batch:
+            await asyncio.sleep(0)
+            batch = list(islice(family.samples, max(AT_ONCE // family.lines, 1)))
+            if batch:
+                lines = encode(_One(family.make(batch))).split(b"\n")[:-1]
+                parts += [line + b"\n" for line in lines if not line.startswith(b"#")]
+    parts.append(encode(ProcessCollector(registry=None)))
+    body = b"".join(parts)
+    if not gzip_accepted(encodings):
+        return Written(content_type, body, False)
+    return Written(content_type, await asyncio.to_thread(gzip.compress, body, 1), True)
 
 
-class _Whole(Collector):
-    def __init__(self, families: Callable[[], Iterator[Family]]) -> None:
-        self._families = families
+class _One(Collector):
+    def __init__(self, metric: Metric) -> None:
+        self._metric = metric
 
-    def collect(self) -> Iterator[Family]:
-        yield from self._families()
-        yield from ProcessCollector(registry=None).collect()
+    def collect(self) -> Iterator[Metric]:
+        yield self._metric
 
 
 def gauge(name: str, text: str, value: float) -> Family:
-    return GaugeMetricFamily(name, text, value=float(value))
+    return gauges(name, text, (), [((), value)])
 
 
 def gauges(name: str, text: str, labels: Sequence[str], samples: Samples) -> Family:
-    return _filled(GaugeMetricFamily(name, text, labels=labels), samples)
+    def make(batch: Iterable[tuple[Sequence[str], object]]) -> Metric:
+        family = GaugeMetricFamily(name, text, labels=labels)
+        for values, value in batch:
+            family.add_metric(values, float(value))  # type: ignore[arg-type]
+        return family
+
+    return Family(make, iter(samples))
 
 
 def counters(name: str, text: str, labels: Sequence[str], samples: Samples) -> Family:
     """Its samples are called `name_total`."""
-    return _filled(CounterMetricFamily(name, text, labels=labels), samples)
+
+    def make(batch: Iterable[tuple[Sequence[str], object]]) -> Metric:
+        family = CounterMetricFamily(name, text, labels=labels)
+        for values, value in batch:
+            family.add_metric(values, float(value))  # type: ignore[arg-type]
+        return family
+
+    return Family(make, iter(samples))
 
 
 def info(name: str, text: str, values: Mapping[str, str]) -> Family:
     """Its sample is called `name_info`."""
-    return InfoMetricFamily(name, text, dict(values))
+    return Family(lambda _: InfoMetricFamily(name, text, dict(values)), iter([((), None)]))
 
 
 def histograms(
@@ -78,22 +120,20 @@ def histograms(
     labels: Sequence[str],
     samples: Iterable[tuple[Sequence[str], Histogram]],
 ) -> Family:
-    family = HistogramMetricFamily(name, text, labels=labels)
-    for values, seen in samples:
-        buckets: list[tuple[str, float]] = []
-        count = 0
-        for bound, inside in zip((*seen.bounds, float("inf")), seen.counts, strict=True):
-            count += inside
-            buckets.append((_written(bound), count))
-        family.add_metric(values, buckets, seen.total)
-    return family
+    def make(batch: Iterable[tuple[Sequence[str], object]]) -> Metric:
+        family = HistogramMetricFamily(name, text, labels=labels)
+        for values, seen in batch:
+            assert isinstance(seen, Histogram)  # noqa: S101 - narrows
+            family.add_metric(values, _buckets(seen), seen.total)
+        return family
+
+    return Family(make, iter(samples), lines=15)
 
 
-def _filled(family: CounterMetricFamily | GaugeMetricFamily, samples: Samples) -> Family:
-    for values, value in samples:
-        family.add_metric(values, float(value))
-    return family
-
-
-def _written(bound: float) -> str:
-    return str(floatToGoString(bound))  # type: ignore[no-untyped-call]
+def _buckets(seen: Histogram) -> list[tuple[str, float]]:
+    buckets: list[tuple[str, float]] = []
+    count = 0
+    for bound, inside in zip((*seen.bounds, float("inf")), seen.counts, strict=True):
+        count += inside
+        buckets.append((str(floatToGoString(bound)), count))  # type: ignore[no-untyped-call]
+    return buckets

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tests.support.daemon import command, daemon
 
@@ -27,7 +28,7 @@ jobs:
 
 
 async def test_secrets_stay_out_and_each_line_is_one_event(database: str, tmp_path: Path) -> None:
-    values = {"DATABASE_URL": database, "LOG_FORMAT": "json", **SECRETS}
+    values: dict[str, Any] = {"DATABASE_URL": database, "LOG_FORMAT": "json", **SECRETS}
     async with daemon(tmp_path, SCHEDULE, **values) as one:
         await one.until_ready()
         admin, cron = SECRETS["ADMIN_SECRET"], SECRETS["CRON_SECRET"]
