@@ -272,7 +272,9 @@ class Settings(BaseSettings):
     def secret_values(self) -> frozenset[str]:
         """What no log may show: every secret, and the passwords within addresses."""
         secrets = {value.get_secret_value() for _, value in self if isinstance(value, SecretStr)}
-        for address in [secret for secret in secrets if "://" in secret]:
+        # Some hold several addresses.
+        addresses = {part for whole in secrets for part in (whole, *re.split(r"[\s,]+", whole))}
+        for address in [address for address in addresses if "://" in address]:
             authority, _, query = address.partition("://")[2].partition("?")
             password = authority.rpartition("@")[0].partition(":")[2]
             options = [value for name, value in parse_qsl(query) if "password" in name]

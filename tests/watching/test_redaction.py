@@ -187,6 +187,26 @@ def test_no_secret_of_any_setting_is_shown_wherever_it_stands() -> None:
     assert {f"{CANARY}-smtp", f"{CANARY}/db", f"{CANARY}-ssl"} <= made.secret_values
 
 
+@pytest.mark.parametrize(
+    ("address", "secrets"),
+    [
+        ("postgresql://app:one,two@a:1,b:2/x?sslmode=require", {"one,two"}),
+        (
+            "postgresql://app:p%40ss@db/x?password=other&sslpassword=third",
+            {"p@ss", "other", "third"},
+        ),
+        ("postgresql://app@db/x", set()),
+        ("postgresql://app:a:b@c@db/x", {"a:b@c"}),
+        ("smtp://u:first@a smtps://u:second@b", {"first", "second"}),
+    ],
+)
+def test_passwords_within_addresses_are_secrets(address: str, secrets: set[str]) -> None:
+    made = Settings.model_construct(smtp_url=SecretStr(address), cron_secret=None)
+    assert secrets | {address} <= made.secret_values
+    shown = Redactor(made.secret_values).text(" ".join(f"<{one}>" for one in secrets))
+    assert not any(one in shown for one in secrets)
+
+
 def test_what_cannot_be_written_is_said_to_be_so() -> None:
     shown = Redactor().fields({"a": Broken(), "b": BrokenMapping(), "c": 1})
     assert shown == {
