@@ -225,4 +225,5 @@ job = Job(
             "top_pages",
         ),
     },
+    changes=("days",),
 )

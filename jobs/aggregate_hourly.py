@@ -156,4 +156,5 @@ job = Job(
             "computed_at",
         ),
     },
+    changes=("hours",),
 )

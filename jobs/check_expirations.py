@@ -118,4 +118,5 @@ job = Job(
             "created_at",
         ),
     },
+    changes=("downgraded", "activated"),
 )

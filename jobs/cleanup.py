@@ -165,4 +165,5 @@ job = Job(
         "payment_webhooks": ("id", "processed", "created_at"),
         "analytics_events": ("id",),
     },
+    changes=("webhooksDeleted", "eventsDeleted", "runsDeleted"),
 )

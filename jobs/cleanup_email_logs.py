@@ -58,4 +58,5 @@ job = Job(
         ),
         "email_logs": ("id", "created_at"),
     },
+    changes=("trackingEventsDeleted", "logsDeleted", "queueDeleted"),
 )

@@ -154,4 +154,5 @@ job = Job(
             *("created_at", "sent_at", "bounced_at"),
         ),
     },
+    counts=("sent", "failed", "suppressed", "deferred", "expired"),
 )

@@ -226,4 +226,5 @@ job = Job(
         "email_templates": ("id", "subject", "html_template", "text_template"),
     },
     enroll=Enrolling(one=enroll_one, count=count_existing, existing=enroll_existing),
+    counts=("enrolled", "processed", "queued", "completed", "failed", "cancelled"),
 )

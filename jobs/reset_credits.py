@@ -105,4 +105,5 @@ job = Job(
             "created_at",
         ),
     },
+    changes=("changed",),
 )

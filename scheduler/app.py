@@ -18,6 +18,7 @@ import structlog
 
 import agents as agents_package
 import jobs as jobs_package
+from agents.github.tokens import token_kinds
 from agents.kit.registry import find_agents
 from scheduler.db.activity import ActivityStore
 from scheduler.db.catalog import Catalog
@@ -42,8 +43,12 @@ from scheduler.timing.clock import Clock
 from scheduler.timing.reload import ReloadResult
 from scheduler.timing.reloader import Reloader, fingerprint
 from scheduler.timing.schedule import load_schedule
+from scheduler.watching.counts import Counts
 from scheduler.watching.events import Events
 from scheduler.watching.health import Conditions, Health
+from scheduler.watching.lag import LoopLag
+from scheduler.watching.logging import Logs
+from scheduler.watching.metrics import Metrics
 from scheduler.web.app import make_app
 from scheduler.web.keys import Daemon
 from scheduler.web.server import serving
@@ -104,8 +109,9 @@ def _checked(
 class App:
     """One daemon. `run` it; it returns when a signal has stopped it and all is recorded."""
 
-    def __init__(self, settings: Settings, *, demo: bool) -> None:
+    def __init__(self, settings: Settings, logs: Logs, *, demo: bool) -> None:
         self._settings = settings
+        self._logs = logs
         self._demo = demo
         self._now = clock_with(settings.offset)
         self._stopping = asyncio.Event()
@@ -121,7 +127,7 @@ class App:
         self._jobs = all_jobs()
         self._file = fingerprint(settings.config)
         schedule = self._read_schedule()
-        replica = replica_name()
+        replica = self._logs.replica = replica_name()
         log.info("starting", version=version("lamplighter"), replica=replica)
         if settings.cron_secret is None and settings.admin_secret is None:
             log.warning("no_secret_set", note=ONLY_HERE if not settings.public_url else SHUT)
@@ -161,6 +167,7 @@ class App:
         store = RunStore(pools, replica)
         entries = EntryStore(pools)
         self._catalog = catalog = Catalog(pools)
+        services = self._settings.services
         self._events = Events()
         self._runner = Runner(
             store=store,
@@ -170,8 +177,9 @@ class App:
             schedule=schedule,
             now=self._now,
             replica=replica,
-            services=self._settings.services,
+            services=services,
             events=self._events,
+            redactor=self._logs.redactor,
         )
         self._clock = Clock(
             self._runner, entries, schedule, self._now, offset=self._settings.offset
@@ -185,6 +193,34 @@ class App:
             self._record_reload,
             in_force=self._file,
         )
+        health = Health(
+            conditions=self._conditions,
+            clock=self._clock,
+            store=store,
+            kept=ConditionStore(pools),
+            catalog=catalog,
+            jobs=self._jobs,
+            now=self._now,
+            rejected=lambda: self._reloader.rejected,
+        )
+        counts = Counts(self._jobs, lambda: self._clock.schedule)
+        self._events.listen(counts.hear)
+        self._lag = LoopLag()
+        metrics = Metrics(
+            version=version("lamplighter"),
+            counts=counts,
+            meter=services.meter,
+            lag=self._lag,
+            health=health,
+            conditions=self._conditions,
+            clock=self._clock,
+            runner=self._runner,
+            pools=pools,
+            catalog=catalog,
+            last_reload=lambda: self._reloader.last,
+            now=self._now,
+            token_kinds=token_kinds(services.github),
+        )
         self._daemon = Daemon(
             settings=self._settings,
             jobs=self._jobs,
@@ -195,18 +231,11 @@ class App:
             glance=GlanceStore(pools),
             sessions=SessionStore(pools),
             clock=self._clock,
-            health=Health(
-                conditions=self._conditions,
-                clock=self._clock,
-                store=store,
-                kept=ConditionStore(pools),
-                catalog=catalog,
-                jobs=self._jobs,
-                now=self._now,
-                rejected=lambda: self._reloader.rejected,
-            ),
+            health=health,
+            metrics=metrics,
             reload=self._reloader.reload,
             last_reload=lambda: self._reloader.last,
+            logs=self._logs,
             endpoints=find_endpoints(jobs_package),
             desk=self._desk,
             now=self._now,
@@ -231,6 +260,7 @@ class App:
         keepers = [
             asyncio.create_task(self._keep_database(), name="database"),
             asyncio.create_task(self._reloader.watch(), name="schedule file"),
+            asyncio.create_task(self._lag.watch(), name="loop lag"),
         ]
         await self._stopping.wait()
 
@@ -336,5 +366,5 @@ class App:
             log.info("sample_data_laid", seconds=round(monotonic() - started, 1))
 
 
-async def serve(settings: Settings, *, demo: bool) -> None:
-    await App(settings, demo=demo).run()
+async def serve(settings: Settings, logs: Logs, *, demo: bool) -> None:
+    await App(settings, logs, demo=demo).run()

@@ -13,6 +13,7 @@ from scheduler.commands import (
     enroll,
     github,
     importing,
+    log_level,
     postgres,
     runs,
     schedule,
@@ -57,5 +58,6 @@ for command in (
     *github.COMMANDS,
     *agents.COMMANDS,
     *importing.COMMANDS,
+    *log_level.COMMANDS,
 ):
     main.add_command(command)

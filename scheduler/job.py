@@ -231,3 +231,7 @@ class Job(Generic[P]):
     `lamplighter check`. It calls nobody."""
     enroll: Enrolling[P] | None = None
     """How people are enrolled by hand."""
+    changes: Sequence[str] = ()
+    """Keys of `data` that count rows which the run wrote or deleted: their sum is a metric."""
+    counts: Sequence[str] = ()
+    """Keys of `data` whose numbers add up from run to run: each is a metric."""

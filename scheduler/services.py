@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from scheduler.errors import VariableError
+from scheduler.meter import Meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,3 +119,5 @@ class Services:
     variable: Callable[[str], SecretStr] = no_variable
     """What an environment variable holds, for the `${NAME}` of the schedule file; asked when a run
     needs it, so that a secret file that was exchanged counts. Raises `VariableError`."""
+    meter: Meter = field(default_factory=Meter)
+    """Told of each request to GitHub and the model."""

@@ -15,7 +15,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -110,6 +110,8 @@ class Settings(BaseSettings):
     """debug, info, warning or error."""
     log_format: LogFormat | None = None
     """json or console; console on a terminal, else json."""
+    metrics_public: bool = False
+    """Opens /metrics to everyone; without it, it takes what opens the admin API."""
     drain_seconds: float = Field(8, ge=0, le=3600)
     """How long running jobs may go on after SIGTERM."""
     now_offset: float = Field(0, ge=-4e9, le=4e9, validation_alias="LAMPLIGHTER_NOW_OFFSET")
@@ -267,6 +269,19 @@ class Settings(BaseSettings):
     @property
     def admin_secret_in_force(self) -> SecretStr | None:
         return self.admin_secret or self.cron_secret
+
+    @property
+    def secret_values(self) -> frozenset[str]:
+        """What no log may show: every secret, and the passwords within addresses."""
+        secrets = {value.get_secret_value() for _, value in self if isinstance(value, SecretStr)}
+        # Some hold several addresses.
+        addresses = {part for whole in secrets for part in (whole, *re.split(r"[\s,]+", whole))}
+        for address in [address for address in addresses if "://" in address]:
+            authority, _, query = address.partition("://")[2].partition("?")
+            password = authority.rpartition("@")[0].partition(":")[2]
+            options = [value for name, value in parse_qsl(query) if "password" in name]
+            secrets |= {password, unquote(password), *options}
+        return frozenset(secret for secret in secrets if secret and secret != DEV_SECRET)
 
     @property
     def _mailchimp_url(self) -> str | None:

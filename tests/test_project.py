@@ -117,7 +117,9 @@ OFFENCES = {
     "jobs/offence_one.py": "import jobs.offence_two\nimport scheduler.entry",
     "jobs/offence_two.py": "",
     "scheduler/moving/offence.py": "import subprocess",
-    "agents/offence.py": "import gidgethub\nimport openai\nimport scheduler.entry",
+    "agents/offence.py": (
+        "import gidgethub\nimport openai\nimport prometheus_client\nimport scheduler.entry"
+    ),
 }
 
 

@@ -32,6 +32,7 @@ from agents.github.errors import (
 from agents.github.limits import Limits
 from agents.github.terms import Answer, Budget, Credential, Pace
 from scheduler.job import Logger
+from scheduler.meter import Meter, Service
 from scheduler.services import GitHub
 
 API_VERSION = "2022-11-28"
@@ -60,6 +61,7 @@ class GitHubClient:
     github: GitHub
     log: Logger
     pace: Pace = field(default_factory=Pace)
+    meter: Meter = field(default_factory=Meter)
 
     def __post_init__(self) -> None:
         self.limits: dict[str, Limits] = {}
@@ -166,9 +168,12 @@ class GitHubClient:
                 except (aiohttp.ClientError, OSError, TimeoutError) as error:
                     status, headers, body = 0, {}, b""
                     why = type(error).__name__
+                    self.meter.ended(Service.GITHUB, None)
                 else:
                     why = f"status {status}"
-                    if limits.note(status, headers, body, self.pace.clock()):
+                    is_limited = limits.note(status, headers, body, self.pace.clock())
+                    self.meter.ended(Service.GITHUB, status, limited=is_limited)
+                    if is_limited:
                         limited += 1
                         if limited >= LIMIT_TRIES:
                             raise LimitedError("GitHub keeps refusing requests of this token")

@@ -32,7 +32,7 @@ class Session:
 async def github_session(ctx: JobContext, pace: Pace) -> AsyncIterator[Session]:
     """For one run. A limit that another run has met holds here too."""
     github = ctx.services.github
-    async with GitHubClient(github, ctx.log, pace) as client:
+    async with GitHubClient(github, ctx.log, pace, ctx.services.meter) as client:
         async with ctx.db.transaction() as connection:
             async for row in sql.spent_quota(connection, now=ctx.now()):
                 wait = (row["reset_at"] - ctx.now()).total_seconds()

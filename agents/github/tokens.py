@@ -32,6 +32,15 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:32]
 
 
+def token_kinds(github: GitHub) -> dict[str, str]:
+    """By hash, what each token of the settings is for."""
+    return {
+        hash_of(token.get_secret_value()): kind
+        for kind, token in (("write", github.write_token), ("read", github.token))
+        if token is not None
+    }
+
+
 @dataclass(frozen=True)
 class FixedToken:
     secret: SecretStr

@@ -46,6 +46,7 @@ from agents.kit.spending import Look, Spending, Usage, likely_tokens, most_token
 from agents.kit.till import MARGIN, Till
 from agents.kit.wire import ONE_REQUEST, Wire, wire_to
 from scheduler.job import JobContext
+from scheduler.meter import Service
 
 __all__ = ("Look", "OpenModel", "Pace", "Question", "Usage", "open_model")
 
@@ -194,10 +195,11 @@ class OpenModel:
         left = self.ctx.seconds_left() - MARGIN
         began = self.pace.clock()
         # What an endpoint has done that did not answer to the end is not known: all it could have.
-        read, written, guessed, status = tokens_in, allowed, True, "none"
+        read, written, guessed = tokens_in, allowed, True
+        status: int | None = None
         try:
             reply = await self.wire.send({**body, limit: allowed}, min(left, self.pace.one_request))
-            status = str(reply.status)
+            status = reply.status
             read, written, guessed = _used(reply, prompt + shape, tokens_in, allowed)
             return reply, allowed
         except TooLongReplyError as error:
@@ -208,11 +210,13 @@ class OpenModel:
             raise
         finally:
             cost = await self._till.settle(held, read, written, estimated=guessed)
+            self.ctx.services.meter.ended(Service.MODEL, status)
+            self.ctx.services.meter.used(look.model, look.agent, read, written, cost)
             self.ctx.log.info(
                 "model_asked",
                 purpose=purpose,
                 model=look.model,
-                status=status,
+                status="none" if status is None else str(status),
                 tokens_in=read,
                 tokens_out=written,
                 estimated=guessed,

@@ -50,6 +50,7 @@ class Look:
     model: str
     max_tokens: int
     """In and out, of all requests together."""
+    agent: str | None = None
     usage: Usage = field(default_factory=Usage)
 
 

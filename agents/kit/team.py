@@ -137,7 +137,10 @@ class Team:
             self._asked = True
             await self._before_asking()
         look = Look(
-            self._site.project, settings.model or configured.name, settings.max_tokens_per_run
+            self._site.project,
+            settings.model or configured.name,
+            settings.max_tokens_per_run,
+            slug,
         )
         async with self._ctx.db.transaction() as connection:
             await sql.begin(

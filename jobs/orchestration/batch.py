@@ -49,4 +49,5 @@ job = Job(
     run=run,
     params=Batch,
     needs={"projects": PROJECT_COLUMNS},
+    counts=("projectsProcessed", "projectsSkipped", "suggestionsCreated"),
 )

@@ -90,4 +90,15 @@ async def _delete(ctx: JobContext, delete: Query, **parameters: object) -> int:
             return deleted
 
 
-job = Job(run=run, params=Cleanup, needs={"projects": ("id",)})
+job = Job(
+    run=run,
+    params=Cleanup,
+    needs={"projects": ("id",)},
+    changes=(
+        "logsCleaned",
+        "cacheCleaned",
+        "dbJobsCleaned",
+        "suggestionsExpired",
+        "suggestionsDeleted",
+    ),
+)

@@ -162,4 +162,6 @@ job = Job(
     params=GitHubSync,
     needs={"projects": PROJECT_COLUMNS},
     one_for=_one_for,
+    changes=("rowsChanged",),
+    counts=("projectsSynced", "projectsFailed"),
 )

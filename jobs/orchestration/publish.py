@@ -64,4 +64,5 @@ job = Job(
     params=Publish,
     needs={"projects": ("id", "github_repo", "github_pat_encrypted", "use_global_pat")},
     one_for=one_for,
+    counts=("published", "failed", "returned"),
 )

@@ -45,4 +45,5 @@ job = Job(
     run=run,
     params=RetryFailed,
     needs={"projects": PROJECT_COLUMNS},
+    counts=("retriedCount", "suggestionsCreated"),
 )

@@ -176,7 +176,8 @@ def _progress(done: int, total: int) -> None:
 def _warnings_only() -> None:
     from scheduler.watching.logging import configure_logging
 
-    configure_logging(level="warning", console=True)
+    secrets = load_settings().secret_values
+    configure_logging(level="warning", console=True, secrets=secrets)
 
 
 COMMANDS = (agents,)

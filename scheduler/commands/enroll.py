@@ -44,7 +44,7 @@ def enroll(sequence: str, email: str | None, existing: bool, yes: bool, as_json:
     settings = load_settings()
     from scheduler.watching.logging import configure_logging
 
-    configure_logging(level="warning", console=True)
+    configure_logging(level="warning", console=True, secrets=settings.secret_values)
     counts = asyncio.run(_enroll(settings, sequence, email, ask=not yes))
     if as_json:
         print_json({"sequence": sequence, **(counts or {})})

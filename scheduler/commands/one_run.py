@@ -23,6 +23,7 @@ from scheduler.run import Trigger
 from scheduler.running.fires import fire_by_hand
 from scheduler.running.runner import Runner
 from scheduler.settings import Settings
+from scheduler.watching.redaction import Redactor
 
 
 class BusyError(LamplighterError):
@@ -64,6 +65,7 @@ async def run_once(
             now=now,
             replica=replica,
             services=settings.services,
+            redactor=Redactor(settings.secret_values),
         )
         entry = runner.entry_of(job, schedule.entries[job].job if job in schedule.entries else job)
         asked_at = now()

@@ -67,7 +67,9 @@ def run_here(job: str, given: Mapping[str, object], reason: str | None, *, as_js
     from scheduler.watching.logging import configure_logging
 
     configure_logging(
-        level="warning" if settings.log_level == "info" else settings.log_level, console=True
+        level="warning" if settings.log_level == "info" else settings.log_level,
+        console=True,
+        secrets=settings.secret_values,
     )
     from scheduler.commands.one_run import BusyError, run_once
     from scheduler.params import ParamsError

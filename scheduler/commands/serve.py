@@ -18,12 +18,17 @@ from scheduler.settings import load_settings
 def serve(demo: bool) -> None:
     """Run the daemon: the schedule, the jobs, the admin server."""
     settings = load_settings()
-    from scheduler.watching.logging import configure_logging
+    from scheduler.watching.logging import configure_logging, log_what_nobody_caught
 
-    configure_logging(level=settings.log_level, console=settings.logs_to_console)
+    logs = configure_logging(
+        level=settings.log_level,
+        console=settings.logs_to_console,
+        secrets=settings.secret_values,
+    )
+    log_what_nobody_caught()
     from scheduler.app import serve as run_daemon
 
-    asyncio.run(run_daemon(settings, demo=demo))
+    asyncio.run(run_daemon(settings, logs, demo=demo))
 
 
 COMMANDS = (serve,)

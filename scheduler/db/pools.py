@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -52,6 +53,24 @@ NOT_KEPT = (
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """Connections of one pool, and the callers that wait for one."""
+
+    most: int
+    used: int
+    idle: int
+    waiting: int
+
+    @classmethod
+    def of(cls, pool: Pool) -> PoolUse:
+        idle = pool.get_idle_size()
+        # asyncpg has no word for it: callers wait for a holder of a connection in this queue.
+        getters = pool._queue._getters  # type: ignore[attr-defined]  # noqa: SLF001
+        waiting = sum(not getter.done() for getter in getters)
+        return cls(pool.get_max_size(), pool.get_size() - idle, idle, waiting)
 
 
 class Pools:
@@ -105,6 +124,11 @@ class Pools:
                 yield connection
         except AWAY as error:
             raise DatabaseAwayError(f"the database is away: {describe(error)}") from error
+
+    @property
+    def use(self) -> Mapping[str, PoolUse]:
+        """How busy each pool is now."""
+        return {"control": PoolUse.of(self._control), "jobs": PoolUse.of(self.jobs)}
 
     async def warm_up(self) -> None:
         """Open what the first fire will need, so that it does not wait for it."""

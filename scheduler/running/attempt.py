@@ -31,6 +31,7 @@ from scheduler.running.outcome import Cancelled, End, Failed, Interrupted, Timed
 from scheduler.running.registry import JobType
 from scheduler.running.runlog import RunLog
 from scheduler.services import Services
+from scheduler.watching.redaction import Redactor
 
 CANCEL_GRACE = 0.8
 """Seconds that a job has to end after its cancellation before it is given up."""
@@ -60,10 +61,12 @@ class Attempt:
         scheduled_jobs: frozenset[str],
         services: Services,
         policy: AgentPolicy,
+        redactor: Redactor,
     ) -> None:
         self.claimed = claimed
         self.entry = entry
-        self.log = RunLog(claimed, logger, now)
+        self.log = RunLog(claimed, logger, now, redactor)
+        self._redactor = redactor
         self.ended = asyncio.Event()
         """Set once the end is in the record, or can no longer get there."""
         self._job_type = job_type
@@ -134,12 +137,12 @@ class Attempt:
             return Lost()
         except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError) as error:
             self._catalog.forget()
-            return Failed("MissingTablesError", describe(error), permanent=True)
+            return Failed("MissingTablesError", self._short(describe(error)), permanent=True)
         except LamplighterError as error:
             # A failure that the job foresaw: its sentence says it all.
             self.log.warning("job_failed", error=str(error))
             return Failed(
-                type(error).__name__, _short(str(error)), isinstance(error, PermanentError)
+                type(error).__name__, self._short(str(error)), isinstance(error, PermanentError)
             )
         except (TimeoutError, asyncpg.QueryCanceledError) as error:
             if monotonic() >= self._deadline - AT_THE_DEADLINE:
@@ -152,7 +155,7 @@ class Attempt:
 
     def _raised(self, error: BaseException) -> Failed:
         self.log.warning("job_raised", traceback=traceback.format_exc(limit=-8))
-        return Failed(type(error).__name__, _short(describe(error)))
+        return Failed(type(error).__name__, self._short(describe(error)))
 
     async def _run_job(self) -> End:
         job = self._job_type.job
@@ -197,13 +200,13 @@ class Attempt:
                 f"wrong, the first at {error.errors()[0]['loc']}"
             ) from error
 
+    def _short(self, text: str) -> str:
+        """An error's text as it is kept: redacted before it is cut."""
+        text = self._redactor.text(text).replace("\x00", "")
+        return text if len(text) <= MAX_ERROR else text[: MAX_ERROR - 1] + "…"
+
     def _progress(self, done: int, total: int | None) -> None:
         self._done, self._total = done, total
-
-
-def _short(text: str) -> str:
-    text = text.replace("\x00", "")
-    return text if len(text) <= MAX_ERROR else text[: MAX_ERROR - 1] + "…"
 
 
 def _in_words(duration: timedelta) -> str:

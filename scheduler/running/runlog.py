@@ -1,4 +1,8 @@
-"""The log of one attempt: goes to the daemon's log, and is kept with the run, bounded."""
+"""The log of one attempt: goes to the daemon's log, and is kept with the run, bounded.
+
+What is kept is redacted as what is logged: it outlives the log, is in every backup, and is read by
+more people. Of addresses the domain stays; whose it was, the product's own tables know.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from datetime import datetime
 from scheduler.db.pools import to_json
 from scheduler.db.runs import Claimed, LogLine
 from scheduler.job import Logger
+from scheduler.watching.redaction import Redactor
 
 MAX_LINES = 1_000
 """Kept of one attempt; the daemon's own log has the rest."""
@@ -22,9 +27,16 @@ LAST_LINES = 20
 class RunLog:
     """A `Logger` whose lines wait here until the runner writes them to the record."""
 
-    def __init__(self, claimed: Claimed, logger: Logger, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        claimed: Claimed,
+        logger: Logger,
+        now: Callable[[], datetime],
+        redactor: Redactor,
+    ) -> None:
         self._claimed = claimed
         self._logger = logger
+        self._redactor = redactor
         self._now = now
         self._lines: list[LogLine] = []
         self._last: deque[LogLine] = deque(maxlen=LAST_LINES)
@@ -69,14 +81,15 @@ class RunLog:
             self._lines.append(self._line("warning", "log_truncated", {"kept_lines": MAX_LINES}))
 
     def _line(self, level: str, event: str, fields: dict[str, object]) -> LogLine:
-        text = to_json(fields)
+        shown = self._redactor.fields(fields)
+        text = to_json(shown)
         if len(text) > MAX_FIELDS:
-            fields = {"truncated": text[:MAX_FIELDS]}
+            shown = {"truncated": text[:MAX_FIELDS]}
         return LogLine(
             run_id=self._claimed.run_id,
             attempt=self._claimed.attempt,
             at=self._now(),
             level=level,
-            event=event.replace("\x00", "")[:MAX_EVENT],
-            fields=fields,  # type: ignore[arg-type]  # made JSON where it is written
+            event=self._redactor.text(event).replace("\x00", "")[:MAX_EVENT],
+            fields=shown,
         )

@@ -12,6 +12,7 @@ from time import monotonic
 from uuid import UUID
 
 import structlog
+from structlog.contextvars import bind_contextvars
 
 from scheduler.db.catalog import Catalog
 from scheduler.db.pools import NOT_KEPT, Pools
@@ -25,6 +26,7 @@ from scheduler.running.outcome import Cancelled, End, Failed, Interrupted, settl
 from scheduler.running.registry import JobType
 from scheduler.services import Services
 from scheduler.watching.events import AttemptEnded, AttemptStarted, Events, RunClosed
+from scheduler.watching.redaction import Redactor
 
 HEARTBEAT = 5.0
 """Seconds between signs of life."""
@@ -52,6 +54,7 @@ class Runner:
         replica: str,
         services: Services | None = None,
         events: Events | None = None,
+        redactor: Redactor | None = None,
     ) -> None:
         self.store = store
         self.schedule = schedule
@@ -62,6 +65,7 @@ class Runner:
         self._replica = replica
         self._services = services or Services()
         self._events = events or Events()
+        self._redactor = redactor or Redactor()
         self._live: dict[tuple[UUID, int], Attempt] = {}
         # One hand-out of slots at a time: a fire waits a moment for a claim that is under way,
         # instead of being queued for want of slots that the claim does not use.
@@ -222,6 +226,7 @@ class Runner:
             ),
             services=self._services,
             policy=self.schedule.agents,
+            redactor=self._redactor,
         )
         if not self._live:
             # Leases count from the claim; nothing was to be kept before it.
@@ -251,6 +256,8 @@ class Runner:
 
     async def _run(self, attempt: Attempt) -> None:
         claimed = attempt.claimed
+        # Of this task and those that it begins: libraries' lines tell the run too.
+        bind_contextvars(job=claimed.job, run=str(claimed.run_id), attempt=claimed.attempt)
         attempt.log.info("attempt_started", trigger=claimed.trigger, params=dict(claimed.params))
         self._events.tell(AttemptStarted(claimed, attempt.entry, self._now()))
         try:
@@ -322,13 +329,19 @@ class Runner:
         self._events.tell(RunClosed(run_id, job, status, self._now(), count))
 
     def _settlement(self, attempt: Attempt, end: End) -> Settlement:
-        return settlement(
+        made = settlement(
             end,
             attempt=attempt.claimed.attempt,
             max_attempts=attempt.claimed.max_attempts,
             retry=attempt.entry.retry,
             now=self._now(),
             dice=random.random(),  # noqa: S311 - spreads retries, hides nothing
+        )
+        message = made.error_message
+        return replace(
+            made,
+            data=self._redactor.kept(made.data),
+            error_message=None if message is None else self._redactor.text(message),
         )
 
     async def _flush_log(self, attempt: Attempt) -> None:

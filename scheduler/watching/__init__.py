@@ -1,1 +1,1 @@
-"""Who is told: logs and health."""
+"""Who is told: logs, metrics and health."""

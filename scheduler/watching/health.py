@@ -57,6 +57,11 @@ class JobState:
     last_success_at: datetime | None
     reason: str | None = None
     """Why it is failing, overdue or unavailable."""
+    past: State = State.OK
+    """How it is when what runs now is left aside: never `running`."""
+    running: bool = False
+    failures: int = 0
+    """Runs that have failed since the last success."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +184,18 @@ class Health:
     ) -> JobState:
         lacking = missing(self._jobs[entry.job].job.needs, tables)
         if lacking and entry.enabled:
-            return JobState(
+            state = JobState(
                 State.UNAVAILABLE,
                 known.last_success_at,
                 f"unavailable, the database lacks {', '.join(lacking)}",
             )
-        state = self._past_of(entry, known)
+        else:
+            state = self._past_of(entry, known)
+        state = replace(state, past=state.state, running=known.running, failures=known.failures)
         # Why it was unwell stays true until the run that is going on has ended well.
-        return replace(state, state=State.RUNNING) if known.running else state
+        if known.running and state.past is not State.UNAVAILABLE:
+            return replace(state, state=State.RUNNING)
+        return state
 
     def _past_of(self, entry: Entry, known: EntryState) -> JobState:
         failing = {Status.FAILED, Status.TIMED_OUT, Status.ABANDONED}

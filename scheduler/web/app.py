@@ -25,6 +25,8 @@ from scheduler.web.routes import (
     agents,
     health,
     jobs,
+    log_level,
+    metrics,
     runs,
     schedule,
     suggestions,
@@ -36,7 +38,8 @@ from scheduler.web.sessions import SESSIONS, Sessions
 
 
 async def document(request: web.Request) -> web.Response:
-    return answer(openapi(ROUTES, request.app[DAEMON]))
+    daemon = request.app[DAEMON]
+    return answer(openapi((*ROUTES, *metrics.routes(daemon.settings)), daemon))
 
 
 ROUTES: tuple[Route, ...] = (
@@ -48,6 +51,7 @@ ROUTES: tuple[Route, ...] = (
     *agents.ROUTES,
     *activity.ROUTES,
     *schedule.ROUTES,
+    *log_level.ROUTES,
     Route("GET", "/openapi.json", Access.OPEN, document, "This document", {200: "OpenApi"}),
 )
 
@@ -66,9 +70,9 @@ def make_app(daemon: Daemon, *, steady: Callable[[], float] = monotonic) -> web.
     app[TEMPLATES] = templates
     app[ALMANAC] = Almanac()
     public = [route for each in daemon.endpoints for route in routes_of(each)]
-    routes = [*ROUTES, *assets.ROUTES, *public]
+    routes = [*ROUTES, *metrics.routes(daemon.settings), *assets.ROUTES, *public]
     open_paths = (route.documented_path for route in routes if route.access is Access.OPEN)
-    opening = Opening(frozenset(open_paths), HEADS)
+    opening = Opening(frozenset(open_paths), HEADS, frozenset({metrics.PATH}))
     app[FRONT] = Front(gate, opening, Door(sessions, templates, daemon))
     for route in routes:
         if (access := opening.access(route.documented_path)) is not route.access:

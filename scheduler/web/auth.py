@@ -42,13 +42,15 @@ class Opening:
     open_paths: frozenset[str]
     page_heads: frozenset[str]
     """First parts of the pages' paths: what stands below them is a page, or nothing."""
+    admin_paths: frozenset[str] = frozenset()
+    """Outside of the API."""
 
     def access(self, path: str) -> Access:
         if path in self.open_paths:
             return Access.OPEN
         if path.startswith(WORKERS):
             return Access.CRON
-        if path.startswith(API):
+        if path.startswith(API) or path in self.admin_paths:
             return Access.ADMIN
         return Access.PAGE if head_of(path) in self.page_heads else Access.OPEN
 

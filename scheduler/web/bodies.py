@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
 from uuid import UUID
 
@@ -18,9 +19,12 @@ from pydantic import (
     field_validator,
 )
 
+from scheduler.settings import LogLevel
 from scheduler.web.arguments import MAX_REASON, refusal_of
 from scheduler.web.body import read_object
 
+DURATION = re.compile(r"([0-9]{1,5})([smh])")
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 TIME = "must be a time with offset such as 2025-01-31T06:00:00+00:00"
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -55,6 +59,25 @@ class PauseBody(ReasonBody):
         if moment is None or moment.tzinfo is None:
             raise ValueError(TIME)
         return moment
+
+
+class LogLevelBody(ReasonBody):
+    level: LogLevel
+    for_: timedelta = Field(
+        timedelta(minutes=10),
+        alias="for",
+        json_schema_extra={"type": "string", "pattern": DURATION.pattern, "default": "10m"},
+    )
+    """How long, `30s`, `10m` or `2h`, up to 24h; then the configured level is back."""
+
+    @field_validator("for_", mode="before")
+    @classmethod
+    def _written(cls, value: object) -> object:
+        found = DURATION.fullmatch(value) if isinstance(value, str) else None
+        duration = timedelta(**{UNITS[found[2]]: int(found[1])}) if found else timedelta(0)
+        if not timedelta(0) < duration <= timedelta(hours=24):
+            raise ValueError("must be a duration such as 30s, 10m or 2h, up to 24h")
+        return duration
 
 
 class ApproveBody(ReasonBody):

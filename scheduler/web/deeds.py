@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from scheduler.db.runs import Run
 from scheduler.entry import Entry
 from scheduler.web.answers import Refusal
-from scheduler.web.bodies import PauseBody, ReasonBody
+from scheduler.web.bodies import LogLevelBody, PauseBody, ReasonBody
 from scheduler.web.keys import DAEMON, Daemon, ReloadView
 from scheduler.web.record import Caller
 
@@ -61,6 +61,15 @@ async def reload_schedule(request: web.Request, reason: str | None) -> ReloadVie
             "reload", "schedule", reason=reason, detail=result.as_json()
         )
     return result
+
+
+async def set_log_level(request: web.Request, body: LogLevelBody) -> None:
+    """Of this process alone: others log as they did."""
+    logs, now = request.app[DAEMON].logs, request.app[DAEMON].now()
+    logs.set_level(body.level, body.for_, now)
+    until = logs.until.isoformat() if logs.until else None
+    detail: dict[str, JsonValue] = {"level": str(body.level), "until": until}
+    await Caller.of(request).record("log_level", logs.replica, reason=body.reason, detail=detail)
 
 
 def _check_scheduled(daemon: Daemon, entry: Entry) -> None:

@@ -20,6 +20,8 @@ from scheduler.running.registry import JobType
 from scheduler.running.runner import Runner
 from scheduler.settings import Settings
 from scheduler.watching.health import Health
+from scheduler.watching.logging import Logs
+from scheduler.watching.metrics import Metrics
 from scheduler.web.peers import Peers
 
 
@@ -113,9 +115,11 @@ class Daemon:
     sessions: SessionStore
     clock: ClockView
     health: Health
+    metrics: Metrics
     reload: Callable[[], Awaitable[ReloadView]]
     last_reload: Callable[[], ReloadedView]
     """The start of the daemon counts as one."""
+    logs: Logs
     endpoints: Sequence[Endpoint]
     """The public addresses that modules of jobs declare."""
     desk: Callable[[], Awaitable[Desk]]

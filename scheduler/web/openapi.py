@@ -71,7 +71,10 @@ def _operation(
             *(_parameter("query", name, dict(schema)) for name, schema in route.query.items()),
             *(_parameter("header", name, dict(schema)) for name, schema in route.headers.items()),
         ],
-        "responses": {str(status): _response(schema) for status, schema in _answers(route).items()},
+        "responses": {
+            str(status): _response(schema, text=route.text and status < 400)
+            for status, schema in _answers(route).items()
+        },
     }
     if route.access is not Access.OPEN:
         operation["security"] = [{str(route.access): []}]
@@ -122,10 +125,11 @@ def _body(schema: str) -> dict[str, Any]:
     return {"required": False, "content": content}
 
 
-def _response(schema: str) -> dict[str, Any]:
+def _response(schema: str, *, text: bool = False) -> dict[str, Any]:
+    kind = "text/plain" if text else "application/json"
     return {
         "description": SCHEMAS[schema]["description"],
-        "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
+        "content": {kind: {"schema": {"$ref": f"#/components/schemas/{schema}"}}},
     }
 
 

@@ -33,6 +33,8 @@ class Route:
     body: type[BaseModel] | None = None
     runs_job: bool = False
     """Documented once for each job, whose parameters it takes."""
+    text: bool = False
+    """Whether it answers with text instead of JSON; its errors are JSON all the same."""
     menu: str | None = None
     """A page's word in the navigation."""
 

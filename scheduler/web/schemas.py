@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scheduler.run import Status, Trigger
+from scheduler.settings import LogLevel
 from scheduler.watching.health import State
 from scheduler.web.auth import Access
 
@@ -31,6 +32,7 @@ TIME_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
 INTEGER = {"type": "integer"}
 INTEGER_OR_NULL = {"type": ["integer", "null"]}
 ID = {"type": "string", "format": "uuid"}
+LOG_LEVEL = {"type": "string", "enum": [str(level) for level in LogLevel]}
 BOOLEAN = {"type": "boolean"}
 NUMBER = {"type": "number"}
 NUMBER_OR_NULL = {"type": ["number", "null"]}
@@ -331,6 +333,13 @@ SCHEMAS: Mapping[str, Any] = {
     "Problem": _object(
         "A mistake in the schedule file", line=INTEGER_OR_NULL, key=TEXT, message=TEXT
     ),
+    "LogLevel": _object(
+        "How much the process logs that answered",
+        level=LOG_LEVEL,
+        configured=LOG_LEVEL,
+        until=TIME_OR_NULL,
+        replica=TEXT_OR_NULL,
+    ),
     "Reload": _object("What changed, by name of entry", **RELOAD),
     "RejectedReload": _object(
         "The file, or the request, was rejected; nothing changed",
@@ -340,5 +349,9 @@ SCHEMAS: Mapping[str, Any] = {
         **RELOAD,
         optional=("fields", *RELOAD),
     ),
+    "Metrics": {
+        "type": "string",
+        "description": "Prometheus text; OpenMetrics where the Accept header asks for it",
+    },
     "OpenApi": {"type": "object", "description": "This document"},
 }

@@ -93,8 +93,8 @@ async def test_moving_over(scratch: Path) -> None:
         assert "0 0 * * * wget" in written
         assert "/api/v1/workers/reset-credits" in written
         assert SECRET not in written
-        _, jobs = await one.call("/api/v1/jobs", secret=SECRET)
-        assert {job["enabled"] for job in jobs["items"]} == {True}
+        _, job = await one.call("/api/v1/jobs/reset-credits", secret=SECRET)
+        assert job["enabled"] is True
 
 
 async def test_backup(scratch: Path) -> None:

@@ -24,13 +24,19 @@ from scheduler.db.sessions import SessionStore
 from scheduler.endpoint import Desk, Endpoint
 from scheduler.entry import Entry, Schedule
 from scheduler.job import Done, Job, JobContext, Outcome, Params
+from scheduler.meter import Meter
 from scheduler.policy import AgentPolicy
 from scheduler.running.registry import JobType
 from scheduler.services import Services
 from scheduler.settings import Settings
 from scheduler.timing.document import Problem
 from scheduler.timing.reload import Reloaded, ReloadResult
+from scheduler.watching.counts import Counts
 from scheduler.watching.health import Conditions, Health
+from scheduler.watching.lag import LoopLag
+from scheduler.watching.logging import Logs
+from scheduler.watching.metrics import Metrics
+from scheduler.watching.redaction import Redactor
 from scheduler.web.app import make_app
 from scheduler.web.keys import Daemon
 from scheduler.web.server import Limits, serving
@@ -197,6 +203,33 @@ async def open_site(
             log=structlog.stdlib.get_logger("tests"),
         )
 
+    health = Health(
+        conditions=conditions,
+        clock=machine.clock,
+        store=machine.store,
+        kept=ConditionStore(pools),
+        catalog=machine.catalog,
+        jobs=jobs,
+        now=time,
+        rejected=lambda: None,
+    )
+    counts = Counts(jobs, lambda: machine.clock.schedule)
+    machine.events.listen(counts.hear)
+    metrics = Metrics(
+        version="1.2.3",
+        counts=counts,
+        meter=Meter(),
+        lag=LoopLag(),
+        health=health,
+        conditions=conditions,
+        clock=machine.clock,
+        runner=machine.runner,
+        pools=pools,
+        catalog=machine.catalog,
+        last_reload=last_reload,
+        now=time,
+        token_kinds={},
+    )
     daemon = Daemon(
         settings=settings(**{**secrets, **values}),
         jobs=jobs,
@@ -207,18 +240,11 @@ async def open_site(
         glance=GlanceStore(pools),
         sessions=SessionStore(pools),
         clock=machine.clock,
-        health=Health(
-            conditions=conditions,
-            clock=machine.clock,
-            store=machine.store,
-            kept=ConditionStore(pools),
-            catalog=machine.catalog,
-            jobs=jobs,
-            now=time,
-            rejected=lambda: None,
-        ),
+        health=health,
+        metrics=metrics,
         reload=reload,
         last_reload=last_reload,
+        logs=Logs("info", Redactor()),
         endpoints=endpoints,
         desk=desk,
         now=time,
@@ -231,6 +257,7 @@ async def open_site(
         async with serving(app, "127.0.0.1", 0, limits or Limits()) as port:
             yield Site(machine, time, conditions, daemon, port, session, seconds)
     finally:
+        daemon.logs.end()
         await machine.runner.drain(0)
         await pools.close()
 

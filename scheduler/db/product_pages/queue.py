@@ -61,20 +61,27 @@ class Backlog:
         return sum(one.messages for one in self.failures)
 
 
-async def backlog(
+async def waiting(
     connection: Connection, tables: Mapping[str, frozenset[str]], now: datetime
-) -> Backlog:
+) -> Mapping[str, Waiting]:
+    """What is not sent yet, by what it waits for."""
     held: list[UUID] = []
     if not missing(HELD_NEEDS, tables):
         held = [row["id"] async for row in sql.held(connection)]
     came = await sql.came(connection) or datetime.min.replace(tzinfo=UTC)
     rows = sql.waiting(connection, held=held, came=came, now=now, cap=COUNTED)
-    waiting = {row["waits"]: Waiting(row["messages"], moment(row["oldest"])) async for row in rows}
+    return {row["waits"]: Waiting(row["messages"], moment(row["oldest"])) async for row in rows}
+
+
+async def backlog(
+    connection: Connection, tables: Mapping[str, frozenset[str]], now: datetime
+) -> Backlog:
+    unsent = await waiting(connection, tables, now)
     failed = [row async for row in sql.failed(connection, cap=COUNTED)]
     sending = await sql.sending(connection)
     return Backlog(
-        waiting=waiting,
-        is_capped=sum(one.messages for one in waiting.values()) > COUNTED,
+        waiting=unsent,
+        is_capped=sum(one.messages for one in unsent.values()) > COUNTED,
         sending=Waiting(sending["messages"], sending["oldest"]),
         failures=[Failure(row["code"], row["messages"], row["example"]) for row in failed],
         again=sum(row["again"] for row in failed),

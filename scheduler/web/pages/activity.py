@@ -41,6 +41,7 @@ ACTIONS = {
     "agent_settings": "set",
     "auto_publish": "switched publishing without approval",
     "enroll": "enrolled people in",
+    "log_level": "set the log level of",
     "lift_suppression": "lifted the suppression of",
 }
 

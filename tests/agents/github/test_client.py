@@ -127,6 +127,26 @@ async def test_what_may_pass_is_tried_again(
     assert all(s <= 8 for s in one.naps.seconds)
 
 
+async def test_each_try_is_metered_by_how_it_ended(github: GitHubDouble, one: Client) -> None:
+    tag = (await one.read()).etag
+    await one.read(etag=tag)
+    github.misfortune = first(2, Misfortune(502, body="<html>"))
+    await one.read()
+    with pytest.raises(GitHubError):
+        await one.read("/repos/octocat/nothing-there")
+    github.misfortune = first(1, Misfortune(429, headers={"retry-after": "1"}))
+    await one.read()
+    github.misfortune = first(1, Misfortune(cut=True))
+    await one.read()
+    assert {str(ending): n for (_, ending), n in one.client.meter.requests.items()} == {
+        "ok": 5,
+        "failed": 2,
+        "refused": 1,
+        "limited": 1,
+        "unanswered": 1,
+    }
+
+
 async def test_what_does_not_pass_is_given_up(github: GitHubDouble, one: Client) -> None:
     github.misfortune = lambda _: Misfortune(500)
     with pytest.raises(UnreachableError, match=r"status 500, 4 tries"):

@@ -79,6 +79,20 @@ async def test_an_answer_comes_back_as_the_model_of_the_question(desk: Desk) -> 
     assert asked.form == "json_schema"
 
 
+async def test_each_request_is_metered_by_model_and_agent(desk: Desk) -> None:
+    used = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+    desk.double.says = says(error(500), Says(json.dumps(GOOD), usage=used))
+    context, look = desk.context(), desk.look()
+    look.agent = "developer"
+    async with open_model(context, FAST) as model:
+        await model.ask(ASKED, Idea, look)
+    meter = context.services.meter
+    assert {str(ending): n for (_, ending), n in meter.requests.items()} == {"failed": 1, "ok": 1}
+    usage = meter.usage[look.model, "developer"]
+    assert (usage.tokens_in, usage.tokens_out) == (look.usage.tokens_in, look.usage.tokens_out)
+    assert usage.cost_usd == look.usage.cost_usd > 0
+
+
 async def test_what_it_cost_is_counted_and_logged_without_a_text(desk: Desk) -> None:
     used = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
     desk.double.says = says(Says(json.dumps(GOOD), usage=used))
