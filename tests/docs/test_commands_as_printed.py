@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,10 @@ ELSEWHERE = {
     "kubectl": "needs a cluster; tests/deploy hold the files against their schemas",
     "systemctl": "changes the machine",
 }
-WALKS = {ROOT / "README.md", DOCS / "backup.md", DOCS / "moving-over.md"}
+WALKS = {
+    ROOT / "README.md",
+    *(DOCS / name for name in ("backup.md", "logs.md", "metrics.md", "moving-over.md")),
+}
 """The documents whose commands are run below."""
 WORD = re.compile(r"(?:^|\|)\s*([\w./-]+)", re.MULTILINE)
 
@@ -65,14 +69,20 @@ async def run(block: Block, cwd: Path, port: str, **values: str) -> str:
     return output
 
 
-async def test_the_readme(scratch: Path) -> None:
+async def test_the_readme_logs_and_metrics(scratch: Path) -> None:
     need("curl", "wget")
     async with daemon(scratch, SCHEDULE, demo=True) as one:
         await one.until_ready()
+        port = one.url.rpartition(":")[2]
         [calls] = walk(ROOT / "README.md")
-        output = await run(calls, scratch, one.url.rpartition(":")[2])
+        output = await run(calls, scratch, port)
         assert output.count('"success": true') == 3
         assert "reset-credits" in output
+        for block in walk(DOCS / "logs.md"):
+            assert "debug" in await run(block, scratch, port)
+        for block in walk(DOCS / "metrics.md"):
+            text = block.text.replace("$ADMIN_SECRET", "dev-admin-secret")
+            assert "lamplighter_runs_total" in await run(replace(block, text=text), scratch, port)
 
 
 async def test_moving_over(scratch: Path) -> None:
