@@ -77,7 +77,7 @@ def all_jobs() -> Mapping[str, JobType]:
 def read_schedule_file(settings: Settings, jobs: Mapping[str, JobType]) -> Schedule:
     """Raises `ScheduleError` with every problem of the file."""
     params: dict[str, type[Params]] = {name: kind.job.params for name, kind in jobs.items()}
-    return load_schedule(settings.config, params)
+    return load_schedule(settings.config, params, settings.ping_hosts)
 
 
 class App:
