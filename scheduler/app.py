@@ -33,6 +33,7 @@ from scheduler.entry import Schedule
 from scheduler.errors import DatabaseAwayError, LamplighterError
 from scheduler.job import Params
 from scheduler.now import clock_with
+from scheduler.outbound.ping import Pinger
 from scheduler.running.registry import JobType, find_endpoints, find_jobs
 from scheduler.running.runner import Runner
 from scheduler.settings import Settings, check_exposure
@@ -41,6 +42,7 @@ from scheduler.timing.reload import Reloaded, ReloadResult, difference
 from scheduler.timing.schedule import ScheduleError, load_schedule
 from scheduler.watching.events import Events
 from scheduler.watching.health import Conditions, Health
+from scheduler.watching.pings import Pings
 from scheduler.web.app import make_app
 from scheduler.web.keys import Daemon
 from scheduler.web.server import serving
@@ -61,6 +63,8 @@ when they are needed, so the runs that there are bound them."""
 ON_WITH_DEMO = frozenset({"process-email-queue", "cleanup-email-logs"})
 DATABASE_CHECK = 1.0
 """Seconds between looks whether the database is there."""
+LAST_WORDS = 3.0
+"""Seconds that pings and alerts have left once all runs are recorded."""
 PUBLIC_CALL = 5.0
 """Seconds that the database work of one call from outside may take."""
 
@@ -154,6 +158,8 @@ class App:
         self._clock = Clock(
             self._runner, entries, schedule, self._now, offset=self._settings.offset
         )
+        self._pings = Pings(Pinger(self._settings.ping_hosts), lambda: self._clock.schedule)
+        self._events.listen(self._pings.hear)
         self._reloaded = Reloaded(self._now(), ReloadResult())
         self._activity = ActivityStore(pools)
         self._daemon = Daemon(
@@ -199,13 +205,15 @@ class App:
             loop.add_signal_handler(number, self._on_stop)
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         keeper = asyncio.create_task(self._keep_database(), name="database")
+        beat = asyncio.create_task(self._pings.beat(self._is_well), name="beat")
         await self._stopping.wait()
 
         log.info("draining", seconds=self._settings.drain_seconds, running=self._runner.running)
         self._conditions.draining = True
         self._runner.stop_claiming()
         keeper.cancel()
-        await asyncio.gather(keeper, return_exceptions=True)
+        beat.cancel()
+        await asyncio.gather(keeper, beat, return_exceptions=True)
         await self._clock.stop()
         drain = asyncio.create_task(self._runner.drain(self._settings.drain_seconds))
         hurry = asyncio.create_task(self._hurry.wait())
@@ -214,6 +222,12 @@ class App:
             await self._runner.drain(0)
         await drain
         hurry.cancel()
+        await self._pings.close(LAST_WORDS)
+
+    def _is_well(self) -> bool:
+        """The clock ticks and the database is there: what the daemon's dead man's switch hears."""
+        health = self._daemon.health
+        return health.live() is None and health.ready() is None
 
     def _on_stop(self) -> None:
         # The second time somebody means it: do not wait for what runs.
