@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import asyncpg
 import structlog
@@ -46,6 +47,9 @@ from scheduler.watching.pings import Pings
 from scheduler.web.app import make_app
 from scheduler.web.keys import Daemon
 from scheduler.web.server import serving
+
+if TYPE_CHECKING:
+    from scheduler.watching.alerts.keeper import Keeper
 
 log = structlog.stdlib.get_logger("lamplighter")
 
@@ -206,14 +210,17 @@ class App:
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         keeper = asyncio.create_task(self._keep_database(), name="database")
         beat = asyncio.create_task(self._pings.beat(self._is_well), name="beat")
+        alerts = self._alerts()
+        alerting = asyncio.create_task(alerts.run(), name="alerts") if alerts else None
         await self._stopping.wait()
 
         log.info("draining", seconds=self._settings.drain_seconds, running=self._runner.running)
         self._conditions.draining = True
         self._runner.stop_claiming()
-        keeper.cancel()
-        beat.cancel()
-        await asyncio.gather(keeper, beat, return_exceptions=True)
+        watching = [keeper, beat, *([alerting] if alerting else [])]
+        for task in watching:
+            task.cancel()
+        await asyncio.gather(*watching, return_exceptions=True)
         await self._clock.stop()
         drain = asyncio.create_task(self._runner.drain(self._settings.drain_seconds))
         hurry = asyncio.create_task(self._hurry.wait())
@@ -222,7 +229,27 @@ class App:
             await self._runner.drain(0)
         await drain
         hurry.cancel()
-        await self._pings.close(LAST_WORDS)
+        await asyncio.gather(
+            self._pings.close(LAST_WORDS), *([alerts.close(LAST_WORDS)] if alerts else [])
+        )
+
+    def _alerts(self) -> Keeper | None:
+        """What is not turned on is not even imported."""
+        if not self._settings.alert_urls:
+            return None
+        from scheduler.db.alerts import AlertStore
+        from scheduler.watching.alerts.keeper import Keeper
+        from scheduler.watching.alerts.sending import channels_of
+
+        return Keeper(
+            store=AlertStore(self._database.pools),
+            channels=channels_of([url.get_secret_value() for url in self._settings.alert_urls]),
+            clock=self._clock,
+            conditions=self._conditions,
+            now=self._now,
+            site=socket.gethostname(),
+            public_url=self._settings.public_url,
+        )
 
     def _is_well(self) -> bool:
         """The clock ticks and the database is there: what the daemon's dead man's switch hears."""

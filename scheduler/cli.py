@@ -8,6 +8,7 @@ import click
 
 from scheduler.commands import (
     agents,
+    alert,
     database,
     definitions,
     enroll,
@@ -53,5 +54,6 @@ for command in (
     *enroll.COMMANDS,
     *github.COMMANDS,
     *agents.COMMANDS,
+    *alert.COMMANDS,
 ):
     main.add_command(command)
