@@ -98,12 +98,12 @@ class Look:
         self._now = now
         # The clock may have been set back: then what ends now is older than the last look.
         self._since = max(min(looked_at, now) - OVERLAP, now - LOOK_BACK)
-        if is_first:
-            self._since = now
         self.is_first = is_first
 
     async def ended(self) -> list[BadEnd]:
-        """What ended badly since the last look."""
+        """What ended badly since the last look; nothing at the first."""
+        if self.is_first:
+            await sql.see_all(self._connection, since=self._now - LOOK_BACK - OVERLAP)
         rows = sql.ended(self._connection, since=self._since, most=MOST_ENDS)
         found = [
             BadEnd(

@@ -28,6 +28,13 @@ INSERT INTO lamplighter.alert_seen (run_id, finished_at)
 SELECT x.run_id, x.at FROM jsonb_to_recordset(:ended ::jsonb) AS x(run_id uuid, at timestamptz)
 ON CONFLICT DO NOTHING;
 
+-- name: see_all!
+-- What ended badly before alerts were turned on.
+INSERT INTO lamplighter.alert_seen (run_id, finished_at)
+SELECT r.id, r.finished_at FROM lamplighter.runs r
+WHERE r.finished_at >= :since AND r.status IN ('failed', 'timed_out', 'abandoned', 'missed')
+ON CONFLICT DO NOTHING;
+
 -- name: forget_seen!
 DELETE FROM lamplighter.alert_seen WHERE finished_at < :before;
 
@@ -57,9 +64,10 @@ SET kind = excluded.kind, opened_at = excluded.opened_at, seen_at = excluded.see
 INSERT INTO lamplighter.alert_notices (
     at, kind, subject, job, since, was, again, count, words, run_id, not_for)
 SELECT x.at, x.kind, x.subject, x.job, x.since, x.was, x.again, x.count, x.words, x.run_id, x.not_for
-FROM jsonb_to_recordset(:notices ::jsonb) WITH ORDINALITY AS x(
+FROM ROWS FROM (jsonb_to_recordset(:notices ::jsonb) AS (
     at timestamptz, kind text, subject text, job text, since timestamptz, was text, again boolean,
-    count int, words text, run_id uuid, not_for text, n bigint)
+    count int, words text, run_id uuid, not_for text)) WITH ORDINALITY AS x(
+    at, kind, subject, job, since, was, again, count, words, run_id, not_for, n)
 ORDER BY x.n;
 
 -- name: waiting

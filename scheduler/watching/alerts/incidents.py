@@ -64,7 +64,6 @@ class _Look:
     def _see_failed(self, end: BadEnd) -> None:
         key = f"failing:{end.job}"
         before = self.incidents.get(key)
-        counted = self._job(end.job).failures
         self.incidents[key] = Incident(
             key=key,
             kind=_FAILING[end.status],
@@ -73,7 +72,7 @@ class _Look:
             opened_at=before.opened_at if before else end.at,
             seen_at=end.at,
             # Once it has recovered the record counts none: then those that were seen count.
-            count=max(counted, before.count + 1 if before else 1),
+            count=self._job(end.job).failures or (before.count + 1 if before else 1),
             words=end.words,
             run_id=end.run_id,
             told_at=before.told_at if before else None,
