@@ -100,10 +100,11 @@ class Look:
         self._since = max(min(looked_at, now) - OVERLAP, now - LOOK_BACK)
         self.is_first = is_first
 
-    async def ended(self) -> list[BadEnd]:
-        """What ended badly since the last look; nothing at the first."""
+    async def ended(self, present_since: datetime) -> list[BadEnd]:
+        """What ended badly since the last look; at the first since this process began."""
         if self.is_first:
-            await sql.see_all(self._connection, since=self._now - LOOK_BACK - OVERLAP)
+            oldest = self._now - LOOK_BACK - OVERLAP
+            await sql.see_all(self._connection, since=oldest, until=present_since)
         rows = sql.ended(self._connection, since=self._since, most=MOST_ENDS)
         found = [
             BadEnd(

@@ -32,7 +32,8 @@ ON CONFLICT DO NOTHING;
 -- What ended badly before alerts were turned on.
 INSERT INTO lamplighter.alert_seen (run_id, finished_at)
 SELECT r.id, r.finished_at FROM lamplighter.runs r
-WHERE r.finished_at >= :since AND r.status IN ('failed', 'timed_out', 'abandoned', 'missed')
+WHERE r.finished_at >= :since AND r.finished_at <= :until
+  AND r.status IN ('failed', 'timed_out', 'abandoned', 'missed')
 ON CONFLICT DO NOTHING;
 
 -- name: forget_seen!

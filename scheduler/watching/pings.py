@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from time import monotonic
 from uuid import UUID
 
 import structlog
@@ -104,11 +105,14 @@ class Pings:
 
     async def beat(self, is_well: Callable[[], bool], every: float = BEAT) -> None:
         """Tell the daemon's own switch, for as long as all is well: silence is the alarm."""
+        told_at = float("-inf")
         while True:
             ping = self._schedule().ping
-            if ping is not None and is_well():
+            if ping is not None and monotonic() - told_at >= every and is_well():
+                told_at = monotonic()
                 await self._try(ping.get_secret_value(), Ping(DAEMON, Signal.SUCCESS))
-            await asyncio.sleep(every)
+            # A daemon that has just got well says so at once.
+            await asyncio.sleep(min(every, 1.0))
 
     async def close(self, seconds: float) -> None:
         """Let what waits be told for so long, then give up."""

@@ -165,6 +165,15 @@ async def test_what_was_wrong_before_is_no_news(database: str) -> None:
         assert made.phone.titles == ["work: failed, 2 runs in a row"]
 
 
+async def test_what_goes_wrong_between_the_start_and_the_first_look_is_told(database: str) -> None:
+    async with office(database) as made:
+        keeper = made.keeper()
+        made.now.move(seconds=1)
+        await made.run(fails=True)
+        await made.look(keeper)
+        assert made.phone.titles == ["work: failed"]
+
+
 async def test_what_happens_while_nobody_looks_is_told_afterwards(begun: Office) -> None:
     await begun.run(fails=True)
     begun.now.move(hours=20)

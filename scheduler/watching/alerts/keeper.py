@@ -121,7 +121,7 @@ class Keeper:
             log.info("alert", kind=notice.kind, about=notice.subject, again=notice.again)
 
     async def _facts(self, look: Look, known: Mapping[str, Incident], now: datetime) -> Facts:
-        ended = await look.ended()
+        ended = await look.ended(self._began_at)
         entries = self._schedule.entries
         states = await look.states({*entries, *jobs_of(ended, known.values())})
         active = await look.active()
