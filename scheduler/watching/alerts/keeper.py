@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
+from time import monotonic
 
 import structlog
 
@@ -72,13 +74,15 @@ class Keeper:
     async def run(self) -> None:
         await self._check_channels()
         while True:
+            began = monotonic()
             try:
-                await self.step()
-            except DatabaseAwayError:
-                pass
+                # That it is away is said where it is watched; the next look makes up for this one.
+                with suppress(DatabaseAwayError):
+                    await self.step()
             except Exception:
                 log.exception("alerts_look_failed")
-            await asyncio.sleep(self._look_every)
+            # However many entries there are, looking takes a small part of the time.
+            await asyncio.sleep(max(self._look_every, 10 * (monotonic() - began)))
 
     async def step(self) -> None:
         """One look, and the start of what is to be sent. Raises `DatabaseAwayError`."""
