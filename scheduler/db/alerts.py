@@ -25,6 +25,7 @@ LOOK_BACK = timedelta(hours=24)
 KEPT = timedelta(days=30)
 """How long messages are kept."""
 MOST_ENDS = 1_000
+"""Of one look; the next one takes the rest."""
 MOST_NOTICES = 1_000
 CLAIM = timedelta(seconds=60)
 """How long a message is one replica's to send."""
@@ -43,8 +44,9 @@ class Delivery:
 class AlertStore:
     """Raises `DatabaseAwayError` where PostgreSQL cannot be reached."""
 
-    def __init__(self, pools: Pools) -> None:
+    def __init__(self, pools: Pools, *, most_ends: int = MOST_ENDS) -> None:
         self._pools = pools
+        self._most_ends = most_ends
 
     @asynccontextmanager
     async def look(self, now: datetime) -> AsyncIterator[Look | None]:
@@ -52,7 +54,11 @@ class AlertStore:
         async with self._pools.control() as connection, connection.transaction():
             is_first = await sql.begin(connection, now=now) is not None
             row = await sql.lock(connection)
-            yield None if row is None else Look(connection, now, row["looked_at"], is_first)
+            yield (
+                None
+                if row is None
+                else Look(connection, now, row["looked_at"], is_first, self._most_ends)
+            )
 
     async def claim(self, channels: Collection[str], most: int) -> list[Delivery]:
         """The oldest open message of up to `most` of these channels, ours for `CLAIM`."""
@@ -92,9 +98,15 @@ class Look:
     """One look, in its transaction."""
 
     def __init__(
-        self, connection: PooledConnection, now: datetime, looked_at: datetime, is_first: bool
+        self,
+        connection: PooledConnection,
+        now: datetime,
+        looked_at: datetime,
+        is_first: bool,
+        most_ends: int,
     ) -> None:
         self._connection = connection
+        self._most_ends = most_ends
         self._now = now
         # The clock may have been set back: then what ends now is older than the last look.
         self._since = max(min(looked_at, now) - OVERLAP, now - LOOK_BACK)
@@ -105,7 +117,7 @@ class Look:
         if self.is_first:
             oldest = self._now - LOOK_BACK - OVERLAP
             await sql.see_all(self._connection, since=oldest, until=present_since)
-        rows = sql.ended(self._connection, since=self._since, most=MOST_ENDS)
+        rows = sql.ended(self._connection, since=self._since, most=self._most_ends)
         found = [
             BadEnd(
                 run_id=row["run_id"],
@@ -120,7 +132,7 @@ class Look:
         await sql.see(
             self._connection, ended=[{"run_id": end.run_id, "at": end.at} for end in found]
         )
-        if len(found) < MOST_ENDS:
+        if len(found) < self._most_ends:
             # Else the rest is for the next look, from the same point.
             await sql.looked(self._connection, now=self._now)
             await sql.forget_seen(self._connection, before=self._now - LOOK_BACK - OVERLAP)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-import scheduler.db.alerts
 from scheduler.alerting import AlertPolicy, Kind, Silence
 from scheduler.db.alerts import AlertStore
+from scheduler.db.alerts import sql as alerts_sql
 from scheduler.entry import Retry, Schedule
 from scheduler.errors import NotFoundError
 from scheduler.incident import Message
@@ -264,13 +264,12 @@ async def test_a_run_is_looked_at_once_however_the_clock_is_set(begun: Office) -
 
 
 async def test_more_ends_than_one_look_takes(
-    begun: Office, monkeypatch: pytest.MonkeyPatch
+    begun: Office,
 ) -> None:
-    monkeypatch.setattr(scheduler.db.alerts, "MOST_ENDS", 2)
     for _ in range(5):
         await begun.run(fails=True)
     begun.now.move(hours=3)
-    keeper = begun.keeper()
+    keeper = begun.keeper(store=AlertStore(begun.one.pools, most_ends=2))
     for _ in range(3):
         await begun.look(keeper)
     async with connect_of(begun) as connection:
@@ -464,7 +463,7 @@ async def test_a_look_costs_the_same_however_long_the_history_is(begun: Office) 
     """The plan of the one query that reads runs of all jobs: by the index of their ends."""
     async with connect_of(begun) as connection:
         await connection.execute(MANY_RUNS, begun.now())
-        query = scheduler.db.alerts.sql.ended.sql
+        query = alerts_sql.ended.sql
         await connection.execute("ANALYZE lamplighter.runs")
         plan = await connection.fetch(f"EXPLAIN {query}", begun.now(), 1_000)
     assert "runs_finished" in "\n".join(row[0] for row in plan)
