@@ -125,7 +125,8 @@ class _Look:
             self._open(
                 "schedule",
                 Kind.SCHEDULE,
-                "config.yaml",
+                # The file's name comes first in it.
+                self._facts.rejected.partition(":")[0],
                 None,
                 Standing(self._facts.rejected, self._facts.now),
             )
