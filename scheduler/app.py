@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import asyncpg
 import structlog
@@ -35,6 +36,7 @@ from scheduler.entry import Schedule
 from scheduler.errors import DatabaseAwayError, LamplighterError
 from scheduler.job import ParamProblem, Params
 from scheduler.now import clock_with
+from scheduler.outbound.ping import Pinger
 from scheduler.running.registry import JobType, find_endpoints, find_jobs
 from scheduler.running.runner import Runner
 from scheduler.services import Services
@@ -49,9 +51,13 @@ from scheduler.watching.health import Conditions, Health
 from scheduler.watching.lag import LoopLag
 from scheduler.watching.logging import Logs
 from scheduler.watching.metrics import Metrics
+from scheduler.watching.pings import Pings
 from scheduler.web.app import make_app
 from scheduler.web.keys import Daemon
 from scheduler.web.server import serving
+
+if TYPE_CHECKING:
+    from scheduler.watching.alerts.keeper import Keeper
 
 log = structlog.stdlib.get_logger("lamplighter")
 
@@ -69,6 +75,8 @@ when they are needed, so the runs that there are bound them."""
 ON_WITH_DEMO = frozenset({"process-email-queue", "cleanup-email-logs"})
 DATABASE_CHECK = 1.0
 """Seconds between looks whether the database is there."""
+LAST_WORDS = 3.0
+"""Seconds that pings and alerts have left once all runs are recorded."""
 PUBLIC_CALL = 5.0
 """Seconds that the database work of one call from outside may take."""
 
@@ -97,7 +105,7 @@ def read_schedule_file(
         for name, kind in jobs.items()
         if strictly and kind.job.check is not None
     }
-    return load_schedule(settings.config, params, checks)
+    return load_schedule(settings.config, params, settings.ping_hosts, checks)
 
 
 def _checked(
@@ -184,6 +192,8 @@ class App:
         self._clock = Clock(
             self._runner, entries, schedule, self._now, offset=self._settings.offset
         )
+        self._pings = Pings(Pinger(self._settings.ping_hosts), lambda: self._clock.schedule)
+        self._events.listen(self._pings.hear)
         self._activity = ActivityStore(pools)
         self._reloader = Reloader(
             self._settings.config,
@@ -257,11 +267,15 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_stop)
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        alerts = self._alerts()
         keepers = [
             asyncio.create_task(self._keep_database(), name="database"),
             asyncio.create_task(self._reloader.watch(), name="schedule file"),
             asyncio.create_task(self._lag.watch(), name="loop lag"),
+            asyncio.create_task(self._pings.beat(self._is_well), name="beat"),
         ]
+        if alerts is not None:
+            keepers.append(asyncio.create_task(alerts.run(), name="alerts"))
         await self._stopping.wait()
 
         log.info("draining", seconds=self._settings.drain_seconds, running=self._runner.running)
@@ -278,6 +292,33 @@ class App:
             await self._runner.drain(0)
         await drain
         hurry.cancel()
+        await asyncio.gather(
+            self._pings.close(LAST_WORDS), *([alerts.close(LAST_WORDS)] if alerts else [])
+        )
+
+    def _alerts(self) -> Keeper | None:
+        """What is not turned on is not even imported."""
+        if not self._settings.alert_urls:
+            return None
+        from scheduler.db.alerts import AlertStore
+        from scheduler.watching.alerts.keeper import Keeper
+        from scheduler.watching.alerts.sending import channels_of
+
+        return Keeper(
+            store=AlertStore(self._database.pools),
+            channels=channels_of([url.get_secret_value() for url in self._settings.alert_urls]),
+            clock=self._clock,
+            conditions=self._conditions,
+            rejected=lambda: self._reloader.rejected,
+            now=self._now,
+            site=socket.gethostname(),
+            public_url=self._settings.public_url,
+        )
+
+    def _is_well(self) -> bool:
+        """The clock ticks and the database is there: what the daemon's dead man's switch hears."""
+        health = self._daemon.health
+        return health.live() is None and health.ready() is None
 
     def _on_stop(self) -> None:
         # The second time somebody means it: do not wait for what runs.

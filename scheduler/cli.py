@@ -8,6 +8,7 @@ import click
 
 from scheduler.commands import (
     agents,
+    alert,
     database,
     definitions,
     enroll,
@@ -57,6 +58,7 @@ for command in (
     *enroll.COMMANDS,
     *github.COMMANDS,
     *agents.COMMANDS,
+    *alert.COMMANDS,
     *importing.COMMANDS,
     *log_level.COMMANDS,
 ):

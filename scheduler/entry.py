@@ -8,6 +8,9 @@ from datetime import timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from pydantic import SecretStr
+
+from scheduler.alerting import AlertPolicy
 from scheduler.params import Params
 from scheduler.policy import AgentPolicy
 
@@ -54,6 +57,8 @@ class Entry:
     catch_up: CatchUp = CatchUp.LAST
     catch_up_window: timedelta = timedelta(hours=24)
     jitter: timedelta = timedelta(0)
+    ping: SecretStr | None = None
+    """Where a dead man's switch hears of its runs. Who knows the address can call it."""
     line: int = 0
     """Where it stands in the file, 1-based."""
 
@@ -66,6 +71,9 @@ class Schedule:
     max_concurrent_runs: int = 5
     timezone: ZoneInfo = ZoneInfo("UTC")
     agents: AgentPolicy = field(default_factory=AgentPolicy)
+    alerts: AlertPolicy = field(default_factory=AlertPolicy)
+    ping: SecretStr | None = None
+    """Where a dead man's switch hears every minute that the daemon is well."""
 
     def only_by_entry(self, job: str) -> str:
         """Why a job whose parameters are the file's alone does not run by its own name."""

@@ -54,6 +54,8 @@ PLACEHOLDERS = frozenset(
     }
 )
 MIN_SECRET = 16
+MOST_CHANNELS = 20
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 DATA_CENTRE = re.compile(r"[a-z]{2}\d{1,3}", re.ASCII)
 # Of a database: a name, an address, or nothing where the query names it; the port up to 65535.
 HOST_AND_PORT = re.compile(
@@ -156,6 +158,10 @@ class Settings(BaseSettings):
     """Comma-separated hosts that the webhooks of sequences may call."""
     webhook_signing_key: SecretStr | None = None
     """Signs the webhooks of sequences."""
+    alert_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Channels that alerts go to, as Apprise URLs: `mailto://...`, `slack://...`, `json://...`."""
+    ping_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Comma-separated hosts of dead man's switches that may be private, and called by http."""
 
     github_token: SecretStr | None = None
     """Reads the repositories of projects that have no token of their own."""
@@ -176,7 +182,29 @@ class Settings(BaseSettings):
     openai_model: str = Field("gpt-5-mini", pattern=r"^\S{1,200}$")
     """The model that the agents ask, where their settings name no other."""
 
-    @field_validator("trusted_proxies", "webhook_hosts", mode="before")
+    @field_validator("alert_urls", mode="before")
+    @classmethod
+    def _channels(cls, value: object) -> object:
+        """A comma may belong to an address: only one before another address's scheme parts them."""
+        if not isinstance(value, str):
+            return value
+        parts = re.split(rf"[\s,]+(?={SCHEME.pattern})", value.strip(" \t\r\n,"))
+        found = [part for part in parts if part]
+        if len(found) > MOST_CHANNELS:
+            raise ValueError(f"may hold {MOST_CHANNELS} channels")
+        if not all(SCHEME.match(part) for part in found):
+            raise ValueError(
+                "must be Apprise URLs such as mailto://... or slack://..., with commas, spaces or"
+                " new lines between them"
+            )
+        return tuple(SecretStr(part) for part in found)
+
+    @field_validator("ping_hosts", mode="after")
+    @classmethod
+    def _lower(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(host.lower() for host in value)
+
+    @field_validator("trusted_proxies", "webhook_hosts", "ping_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

@@ -275,3 +275,34 @@ def test_an_empty_or_unreadable_variable_is_none(
     monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
     with pytest.raises(VariableError, match="cannot be read"):
         variable("REPORT_TOKEN")
+
+
+def test_channels_of_alerts_are_told_apart_by_their_schemes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    text = "mailto://u:pw@mail.test?to=a@mail.test,b@mail.test, slack://A/B/C\n json://h\n"
+    (tmp_path / "alert_urls").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("SECRETS_DIR", str(tmp_path))
+    found = load_settings()
+    assert [url.get_secret_value() for url in found.alert_urls] == [
+        "mailto://u:pw@mail.test?to=a@mail.test,b@mail.test",
+        "slack://A/B/C",
+        "json://h",
+    ]
+    assert "pw@mail" not in repr(found)
+
+
+@pytest.mark.parametrize("text", ["hunter2", "slack:hunter2/B", "hunter2, slack://A/B/C"])
+def test_what_is_no_address_of_a_channel_is_refused_without_repeating_it(
+    monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("ALERT_URLS", text)
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert "ALERT_URLS: must be Apprise URLs" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_hosts_of_switches_are_read_in_lower_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PING_HOSTS", "Checks.internal:8000, localhost")
+    assert load_settings().ping_hosts == ("checks.internal:8000", "localhost")

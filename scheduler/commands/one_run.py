@@ -18,12 +18,18 @@ from scheduler.db.runs import Run, RunStore
 from scheduler.errors import LamplighterError
 from scheduler.job import Asking
 from scheduler.now import clock_with
+from scheduler.outbound.ping import Pinger
 from scheduler.params import change_params
 from scheduler.run import Trigger
 from scheduler.running.fires import fire_by_hand
 from scheduler.running.runner import Runner
 from scheduler.settings import Settings
+from scheduler.watching.events import Events
+from scheduler.watching.pings import Pings
 from scheduler.watching.redaction import Redactor
+
+LAST_PING = 10.0
+"""Seconds that a dead man's switch has to hear of the end."""
 
 
 class BusyError(LamplighterError):
@@ -56,6 +62,9 @@ async def run_once(
     try:
         await database.prepare()
         pools = database.pools
+        pings = Pings(Pinger(settings.ping_hosts), lambda: schedule)
+        events = Events()
+        events.listen(pings.hear)
         runner = Runner(
             store=RunStore(pools, replica),
             pools=pools,
@@ -66,6 +75,7 @@ async def run_once(
             replica=replica,
             services=settings.services,
             redactor=Redactor(settings.secret_values),
+            events=events,
         )
         entry = runner.entry_of(job, schedule.entries[job].job if job in schedule.entries else job)
         asked_at = now()
@@ -90,6 +100,7 @@ async def run_once(
             return await _until_ended(runner, fired.run_id)
         finally:
             await runner.drain(0)
+            await pings.close(LAST_PING)
     finally:
         await database.close()
 

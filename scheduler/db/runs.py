@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from scheduler.db.pools import Pools
+from scheduler.db.pools import PooledConnection, Pools
 from scheduler.job import Json
 from scheduler.run import Settlement, Status
 from scheduler.sql import load_sql
@@ -311,16 +311,20 @@ class RunStore:
     async def states(self, jobs: Sequence[str]) -> dict[str, EntryState]:
         """The state of each entry that is named, never-run ones included."""
         async with self._pools.control() as connection:
-            rows = sql.states(connection, jobs=list(jobs))
-            return {
-                row["job"]: EntryState(
-                    job=row["job"],
-                    last_status=Status(row["last_status"]) if row["last_status"] else None,
-                    last_run_id=row["last_run_id"],
-                    last_success_at=row["last_success_at"],
-                    last_success_for=row["last_success_for"],
-                    failures=row["failures"],
-                    running=row["running"],
-                )
-                async for row in rows
-            }
+            return await entry_states(connection, jobs)
+
+
+async def entry_states(connection: PooledConnection, jobs: Sequence[str]) -> dict[str, EntryState]:
+    """The state of each entry that is named, as far as this connection sees the record."""
+    return {
+        row["job"]: EntryState(
+            job=row["job"],
+            last_status=Status(row["last_status"]) if row["last_status"] else None,
+            last_run_id=row["last_run_id"],
+            last_success_at=row["last_success_at"],
+            last_success_for=row["last_success_for"],
+            failures=row["failures"],
+            running=row["running"],
+        )
+        async for row in sql.states(connection, jobs=list(jobs))
+    }

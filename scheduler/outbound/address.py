@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 HTTPS = 443
 DEFAULT_PORTS = {"https": HTTPS, "http": 80}
+LONGEST = 2_000
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -53,6 +54,22 @@ def check_url(url: str, hosts: Collection[str]) -> tuple[str, int]:
     if (f"{host}:{port}" if port != HTTPS else host) not in hosts and f"{host}:{port}" not in hosts:
         raise AddressError("its host is not in WEBHOOK_HOSTS, or not with this port")
     return host, port
+
+
+def check_ping(url: str, hosts: Collection[str]) -> bool:
+    """Whether the host of a dead man's switch is one of `hosts`, whose address may be any.
+
+    It is https, and http too for those. Raises `AddressError`.
+    """
+    host, port = split_url(url, ("https", "http"))
+    if "#" in url:
+        raise AddressError("may hold no #")
+    if len(url) > LONGEST:
+        raise AddressError(f"is too long; allowed are {LONGEST:,} characters")
+    listed = f"{host}:{port}" in hosts or (port in DEFAULT_PORTS.values() and host in hosts)
+    if not listed and url[:8].lower() != "https://":
+        raise AddressError("must begin with https://, as its host is not in PING_HOSTS")
+    return listed
 
 
 def is_public(address: str) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, SecretStr
 
+from scheduler.alerting import AlertPolicy, Kind
 from scheduler.entry import Entry, Schedule
 from scheduler.job import Json
 from scheduler.timing.schedule import Problem
@@ -79,7 +80,15 @@ def _differences(
     if before is None or after is None:
         keys = {key: None for key in keys if key in {"cron", "timezone"}}
     pairs = {key: (old.get(key), new.get(key)) for key in keys}
-    return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+    return {key: _shown(key, pair) for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _shown(key: str, pair: Difference) -> Difference:
+    """Who knows the address of a dead man's switch can call it: only that it changed is said."""
+    if key != "ping":
+        return pair
+    old, new = pair
+    return (old and "set", new and ("set" if old is None else "another"))
 
 
 def _settings(schedule: Schedule) -> dict[str, dict[str, JsonValue]]:
@@ -87,6 +96,8 @@ def _settings(schedule: Schedule) -> dict[str, dict[str, JsonValue]]:
     settings = {name: _written(entry) for name, entry in schedule.entries.items()}
     settings["(max_concurrent_runs)"] = {"value": schedule.max_concurrent_runs}
     settings["(timezone)"] = {"value": schedule.timezone.key}
+    settings["(ping)"] = {"ping": _secret(schedule.ping)}
+    settings["(alerts)"] = _alerts(schedule.alerts)
     for part in ("defaults", "caps", "auto_publish"):
         model: BaseModel = getattr(schedule.agents, part)
         settings[f"(agents.{part})"] = _flat("", model.model_dump())
@@ -111,7 +122,32 @@ def _written(entry: Entry) -> dict[str, JsonValue]:
         "catch_up": str(entry.catch_up),
         "catch_up_window": written(entry.catch_up_window),
         "jitter": written(entry.jitter),
+        "ping": _secret(entry.ping),
         **_flat("params.", entry.params.model_dump(mode="json")),
+    }
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
+
+
+def _alerts(policy: AlertPolicy) -> dict[str, JsonValue]:
+    return {
+        **{f"kinds.{kind}": kind not in policy.off for kind in Kind},
+        "repeated_failures": policy.repeated_failures,
+        "overdue_grace": written(policy.overdue_grace),
+        "database_grace": written(policy.database_grace),
+        "group_for": written(policy.group_for),
+        "most_per_hour": policy.most_per_hour,
+        "remind_every": None if policy.remind_every is None else written(policy.remind_every),
+        "silences": [
+            {
+                "job": silence.job,
+                "kinds": [*sorted(silence.kinds)],
+                "until": silence.until.isoformat() if silence.until else None,
+            }
+            for silence in policy.silences
+        ],
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import timedelta
 from functools import partial
 from pathlib import Path as FilePath
@@ -12,11 +12,15 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 from zoneinfo import ZoneInfo
 
+from pydantic import SecretStr
+
 from scheduler.entry import CatchUp, Entry, Overlap, Retry, Schedule
 from scheduler.errors import LamplighterError
+from scheduler.outbound.address import check_ping
 from scheduler.params import ParamProblem, Params, ParamsError, read_params
 from scheduler.suggest import did_you_mean, shown
 from scheduler.timing.agents import AgentsReader
+from scheduler.timing.alerts import AlertsReader
 from scheduler.timing.cron import Cron
 from scheduler.timing.document import (
     MAX_BYTES,
@@ -56,7 +60,15 @@ _UTC: Final = ZoneInfo("UTC")
 _SECOND: Final = timedelta(seconds=1)
 _DAY: Final = timedelta(days=1)
 
-TOP_KEYS: Final = ("timezone", "max_concurrent_runs", "execution", "jobs", "agents")
+TOP_KEYS: Final = (
+    "timezone",
+    "max_concurrent_runs",
+    "execution",
+    "ping",
+    "jobs",
+    "agents",
+    "alerts",
+)
 ENTRY_KEYS: Final = (
     "job",
     "cron",
@@ -68,6 +80,7 @@ ENTRY_KEYS: Final = (
     "catch_up",
     "catch_up_window",
     "jitter",
+    "ping",
     "params",
 )
 RETRY_KEYS: Final = ("attempts", "backoff", "max_backoff")
@@ -84,11 +97,15 @@ class ScheduleError(LamplighterError):
 
 
 def load_schedule(
-    path: FilePath, jobs: Mapping[str, type[Params]], checks: Checks | None = None
+    path: FilePath,
+    jobs: Mapping[str, type[Params]],
+    ping_hosts: Collection[str] = (),
+    checks: Checks | None = None,
 ) -> Schedule:
     """Read a file; `jobs` are the jobs that exist, by name, with their parameters.
 
-    `checks` look further at the parameters of some of them.
+    `ping_hosts` are those that pings may reach by http; `checks` look further at the parameters of
+    some jobs.
 
     Raises `ScheduleError`, also where the file cannot be read.
     """
@@ -102,11 +119,15 @@ def load_schedule(
         what = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         problem = Problem(str(path), 0, "", f"cannot be read: {what or error}")
         raise ScheduleError((problem,)) from None
-    return read_schedule(text, str(path), jobs, checks)
+    return read_schedule(text, str(path), jobs, ping_hosts, checks)
 
 
 def read_schedule(
-    text: str, file: str, jobs: Mapping[str, type[Params]], checks: Checks | None = None
+    text: str,
+    file: str,
+    jobs: Mapping[str, type[Params]],
+    ping_hosts: Collection[str] = (),
+    checks: Checks | None = None,
 ) -> Schedule:
     """Read the text of a schedule; `file` is its name in problems.
 
@@ -117,7 +138,7 @@ def read_schedule(
     try:
         root = read_document(text, problems)
         if isinstance(root, Map):
-            schedule = _Reader(problems, jobs, checks or {}).schedule(root)
+            schedule = _Reader(problems, jobs, ping_hosts, checks or {}).schedule(root)
         elif not problems:
             problems.add(1, (), f"has no keys; allowed are {', '.join(TOP_KEYS)}")
     except TooManyProblemsError:
@@ -133,10 +154,15 @@ class _Reader(NodeReader):
     """Turns nodes into entries and notes what is wrong on the way; defaults stand in for it."""
 
     def __init__(
-        self, problems: Problems, jobs: Mapping[str, type[Params]], checks: Checks
+        self,
+        problems: Problems,
+        jobs: Mapping[str, type[Params]],
+        ping_hosts: Collection[str],
+        checks: Checks,
     ) -> None:
         super().__init__(problems)
         self._jobs = jobs
+        self._ping = partial(_ping, hosts=ping_hosts)
         self._checks = checks
 
     def schedule(self, root: Map) -> Schedule:
@@ -144,11 +170,14 @@ class _Reader(NodeReader):
         timezone = self._value(root, (), "timezone", zone, _UTC)
         self._value(root, (), "execution", _execution, "local")
         limit = partial(whole, low=1, high=100)
+        entries = self._entries(root, timezone)
         return Schedule(
-            entries=MappingProxyType(self._entries(root, timezone)),
+            entries=MappingProxyType(entries),
             max_concurrent_runs=self._value(root, (), "max_concurrent_runs", limit, 5),
             timezone=timezone,
             agents=AgentsReader(self._problems).policy(root),
+            alerts=AlertsReader(self._problems).policy(root, entries, timezone),
+            ping=self._value(root, (), "ping", self._ping, None),
         )
 
     def _entries(self, root: Map, timezone: ZoneInfo) -> dict[str, Entry]:
@@ -206,6 +235,7 @@ class _Reader(NodeReader):
             ),
             catch_up_window=self._value(node, path, "catch_up_window", window, _DAY),
             jitter=jitter,
+            ping=self._value(node, path, "ping", self._ping, None),
             line=line,
         )
 
@@ -259,6 +289,14 @@ class _Reader(NodeReader):
         guess = did_you_mean(name, self._jobs)
         there = ", ".join(sorted(self._jobs)) or "none"
         return f"there is no job {shown(name)}{guess}; allowed are {there}"
+
+
+def _ping(node: Scalar, hosts: Collection[str]) -> SecretStr | None:
+    """The address itself is in no message: who knows it can call it."""
+    if is_nothing(node):
+        return None
+    check_ping(node.text, hosts)
+    return SecretStr(node.text)
 
 
 def _execution(node: Scalar) -> str:

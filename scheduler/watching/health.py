@@ -80,6 +80,8 @@ class Conditions:
     database_away_since: float | None = None
     """On the monotonic clock."""
     database_error: str | None = None
+    alerts: Sequence[str] = ()
+    """Channels of alerts that are out: `alerts: channel 2 (mailto) takes nothing since 12:03`."""
 
 
 class Health:
@@ -144,6 +146,7 @@ class Health:
             weak.append("starting")
         if rejected := self._rejected():
             weak.append(rejected)
+        weak.extend(self._conditions.alerts)
         try:
             states = await self.job_states()
         except DatabaseAwayError:
@@ -198,8 +201,7 @@ class Health:
         return state
 
     def _past_of(self, entry: Entry, known: EntryState) -> JobState:
-        failing = {Status.FAILED, Status.TIMED_OUT, Status.ABANDONED}
-        if known.last_status in failing and known.failures:
+        if is_failing(known):
             runs = "run" if known.failures == 1 else f"{known.failures} runs"
             return JobState(State.FAILING, known.last_success_at, f"last {runs} failed")
         expected = self._clock.expected_since(entry.name, known.last_success_for)
@@ -210,6 +212,12 @@ class Health:
                     State.OVERDUE, known.last_success_at, f"overdue by {_in_words(late)}"
                 )
         return JobState(State.OK, known.last_success_at)
+
+
+def is_failing(known: EntryState) -> bool:
+    """Whether the last run that says how the job is ended badly."""
+    failing = {Status.FAILED, Status.TIMED_OUT, Status.ABANDONED}
+    return known.last_status in failing and known.failures > 0
 
 
 def _in_words(duration: timedelta) -> str:

@@ -216,7 +216,7 @@ jobs:
 """
     guess = " (did you mean 'overlap'?)"
     keys = "job, cron, timezone, enabled, timeout, retry, overlap, catch_up, catch_up_window"
-    keys += ", jitter, params"
+    keys += ", jitter, ping, params"
     days = "at least 1 and at most 3650"
     assert list(map(str, refused(text))) == [
         "config.yaml:4: jobs.reset-credits.cron: hour: 25 is out of range; allowed are 0-23",
@@ -234,8 +234,13 @@ jobs:
         ("", 1, "", "has no keys; allowed are timezone"),
         ("- a", 1, "", "has no keys"),
         ("\n\nplain", 1, "", "has no keys"),
-        ("alert: {}\njobs: {}", 1, "alert", "is not a key here; allowed are timezone, max"),
-        ("jobs: {}\nalerts: {}", 2, "alerts", "is not a key here"),
+        (
+            "alert: {}\njobs: {}",
+            1,
+            "alert",
+            "is not a key here (did you mean 'alerts'?); allowed are timezone, max",
+        ),
+        ("jobs: {}\nalerts: late", 2, "alerts", "is 'late'; allowed are keys with values"),
         ("job: {}\njobs: {}", 1, "job", "(did you mean 'jobs'?)"),
         ("jobs: {}\ntimezone: Berlin", 2, "timezone", "(did you mean 'Europe/Berlin'?)"),
         ("jobs: {}\ntimezone: Europe/Berln", 2, "timezone", "(did you mean 'Europe/Berlin'?)"),
@@ -275,7 +280,7 @@ jobs:
         (entry("cron: >-\n  0 0\n  * * 8"), 3, "jobs.cleanup.cron", "day of week: 8"),
         (entry("cron: '@daily'\ntimezone: Mars"), 4, "jobs.cleanup.timezone", "not a time zone"),
         # how
-        (entry("cron: '@daily'\nping: null"), 4, "jobs.cleanup.ping", "is not a key here"),
+        (entry("cron: '@daily'\nping: x"), 4, "jobs.cleanup.ping", "must begin with https://"),
         (
             entry("cron: '@daily'\nenabled: maybe"),
             4,
