@@ -17,6 +17,7 @@ from scheduler.web.deeds import cancel_run
 from scheduler.web.keys import DAEMON
 from scheduler.web.launch import Wish, begin
 from scheduler.web.named import all_names, entry_called
+from scheduler.web.pages.listing import filters_asked
 from scheduler.web.pages.page import Form, change, done, page
 from scheduler.web.pages.rendering import render
 from scheduler.web.pages.results import main_count
@@ -40,7 +41,7 @@ TRIGGERS = {
 
 async def runs(request: web.Request) -> web.StreamResponse:
     daemon = request.app[DAEMON]
-    job = request.query.get("job") or None
+    job = filters_asked(request, "job").get("job")
     names = list(all_names(daemon))
     return await render(
         request,
