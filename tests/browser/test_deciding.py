@@ -46,3 +46,21 @@ async def test_deciding_about_suggestions(site: OpenSite, look: OpenLooker, benc
     await one.page.fill("#tester-frequency_hours", "48")
     await one.page.click("#agent-tester button.main")
     await one.page.wait_for_selector("text=frequency hours set.")
+
+
+async def test_on_a_phone_a_card_belongs_to_its_suggestion(
+    site: OpenSite, look: OpenLooker, bench: Bench
+) -> None:
+    await bench.one("Write the next release down" + "x" * 100, "release:v1", kind="chore")
+    one = await look(await site(), viewport={"width": 360, "height": 740})
+    await one.log_in("/suggestions")
+    box = await one.page.locator("td.pick input").bounding_box()
+    title = await one.page.locator("td.full a").bounding_box()
+    assert box and title
+    assert title["x"] - box["x"] < 60
+    assert abs(title["y"] - box["y"]) < 20
+    for link in await one.page.locator("nav[aria-label=Pages] a").all():
+        place = await link.bounding_box()
+        assert place
+        assert place["x"] + place["width"] <= 360
+    assert await one.width() <= 360

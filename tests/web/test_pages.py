@@ -299,7 +299,7 @@ async def test_what_is_not_there_is_a_page_for_browsers_and_json_for_others(site
     browser = await logged_in(await site())
     answer = await browser.call("/nowhere")
     assert (answer.status, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
-    assert "there is nothing at /nowhere" in answer.text
+    assert "There is nothing at /nowhere" in answer.text
     answer = await browser.site.call("/nowhere")
     assert (answer.status, answer.error) == (404, "there is nothing at /nowhere")
     answer = await browser.call("/api/v1/nowhere")
@@ -397,7 +397,7 @@ async def test_other_methods_are_405_and_what_is_below_a_page_is_404(site: OpenS
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
     answer = await browser.call("/runs/a/b/c")
     assert answer.status == 404
-    assert "there is nothing at /runs/a/b/c" in answer.text
+    assert "There is nothing at /runs/a/b/c" in answer.text
     assert (await browser.call("/", "HEAD")).status == 200
 
 

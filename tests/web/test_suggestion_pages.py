@@ -81,9 +81,9 @@ async def test_the_queue_has_filters(site: OpenSite, bench: Bench, query: str, c
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("status=merged", "status must be one of pending, approved"),
-        ("project=lantern", "project must be an id"),
-        ("before=x", "before must be a number"),
+        ("status=merged", "Status must be one of pending, approved"),
+        ("project=lantern", "Project must be an id"),
+        ("before=x", "Before must be a number"),
     ],
 )
 async def test_a_queue_of_something_else_is_a_page_that_says_so(
