@@ -118,15 +118,6 @@ FROM lamplighter.attempts WHERE run_id = :run_id ORDER BY attempt;
 SELECT attempt, at, level, event, fields
 FROM lamplighter.run_logs WHERE run_id = :run_id ORDER BY seq;
 
--- name: history
-SELECT * FROM lamplighter.runs
-WHERE (:job ::text IS NULL OR job = :job)
-  AND (:status ::text IS NULL OR status = :status)
-  AND (:trigger ::text IS NULL OR trigger = :trigger)
-  AND (:before ::bigint IS NULL OR seq < :before)
-ORDER BY seq DESC
-LIMIT :most;
-
 -- name: states
 -- What health and the job list say of each entry: its last run, its last success, its failures since.
 SELECT e.job,

@@ -56,7 +56,8 @@ async def test_on_a_phone_a_card_belongs_to_its_suggestion(
     await one.log_in("/suggestions")
     box = await one.page.locator("td.pick input").bounding_box()
     title = await one.page.locator("td.full a").bounding_box()
-    assert box and title
+    assert box
+    assert title
     assert title["x"] - box["x"] < 60
     assert abs(title["y"] - box["y"]) < 20
     for link in await one.page.locator("nav[aria-label=Pages] a").all():

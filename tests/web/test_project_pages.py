@@ -144,6 +144,45 @@ async def test_the_list_goes_on_in_pages(site: OpenSite, bench: Bench) -> None:
     assert not [link for link in Seen.of(rest).links if "after=" in link]
 
 
+async def test_the_api_has_the_same_list(site: OpenSite, bench: Bench) -> None:
+    one = await site()
+    await bench.product.pool.execute(
+        "INSERT INTO projects (name, github_repo)"
+        " SELECT 'project-' || n, 'o/n' FROM generate_series(0, 2) AS n"
+    )
+    names: list[str] = []
+    query = "?limit=2"
+    while query:
+        body = (await one.admin(f"/api/v1/projects{query}")).body
+        names += [item["name"] for item in body["items"]]
+        query = f"?limit=2&before={body['next']}" if body["next"] else ""
+    assert [name for name in names if name.startswith("project-")] == [
+        f"project-{n}" for n in range(3)
+    ]
+    assert len(names) == len(set(names)) == 4
+    for odd in ("?before=x", "?limit=0", "?after=1"):
+        assert (await one.admin(f"/api/v1/projects{odd}")).status == 422
+
+
+async def test_the_api_has_the_same_of_one(site: OpenSite, bench: Bench) -> None:
+    one = await site()
+    there = f"/api/v1/projects/{bench.project}"
+    before = (await one.admin(there)).body
+    assert (before["velocity"], before["lastVisit"], before["visits"]) == (None, None, [])
+    await fetched(bench)
+    await measured(bench, 0)
+    unit = await visited(bench, 1)
+    await said(bench, unit, "tester", "failed")
+    await bench.one()
+    body = (await one.admin(there)).body
+    assert body["velocity"]["score"] == body["trend"][0]["score"] == VELOCITY["score"]
+    assert body["suggestionsWaiting"] == 1
+    assert [(said["agent"], said["status"]) for said in body["visits"][0]["agents"]] == [
+        ("tester", "failed")
+    ]
+    assert (await one.admin("/api/v1/projects/x")).status == 404
+
+
 async def test_one_is_shown_with_all_there_is_to_it(site: OpenSite, bench: Bench) -> None:
     browser = await logged_in(await site())
     await fetched(bench)
