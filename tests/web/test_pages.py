@@ -134,6 +134,10 @@ async def test_behind_https_the_cookie_is_secure(
     assert answer.headers["Set-Cookie"].startswith("__Host-lamplighter=")
     assert "Secure" in answer.headers["Set-Cookie"]
     assert "Overview" in await browser.page("/", headers=headers)
+    origin = {"Origin": f"http://127.0.0.1:{browser.site.port}", **headers}
+    answer = await browser.send("/jobs/count/pause", headers=origin)
+    assert "lamplighter-said=" in answer.headers["Set-Cookie"]
+    assert "Secure" in answer.headers["Set-Cookie"]
 
 
 async def test_a_stranger_cannot_say_that_it_is_https(site: OpenSite) -> None:

@@ -335,6 +335,21 @@ async def test_settings_are_changed_and_taken_back(site: OpenSite, bench: Bench)
     }
 
 
+async def test_a_mistake_is_named_as_its_field_is(site: OpenSite, bench: Bench) -> None:
+    one = await site()
+    browser = await logged_in(one)
+    there = f"/projects/{bench.project}/agents/tester"
+    answer = await browser.send(there, {**FORM, "model": "two words", "frequency_hours": "0"})
+    assert answer.status == 422
+    text = Seen.of(answer.text).text
+    assert "Not set: Hours between looks is out of range" in text
+    assert "Not set: Model must be the name of a model" in text
+    assert "pattern" not in text
+    await browser.send(there, {**FORM, "model": "true"})
+    assert (await settings_of(one, bench))["settings"]["model"] == "true"
+    assert "Lantern" in await browser.page(there)
+
+
 async def test_nothing_is_set_by_a_form_that_changes_nothing(site: OpenSite, bench: Bench) -> None:
     one = await site()
     browser = await logged_in(one)

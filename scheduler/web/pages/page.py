@@ -12,7 +12,7 @@ from scheduler.web.answers import Elsewhere, Refusal
 from scheduler.web.auth import Access
 from scheduler.web.body import MOST_WRITTEN, read_body
 from scheduler.web.front import MAX_BODY
-from scheduler.web.pages.origin import check_origin
+from scheduler.web.pages.origin import check_origin, is_https
 from scheduler.web.route import Handler, Route
 from scheduler.web.sessions import FLASH, FLASH_SECONDS, MOST_FLASH, SESSION, Session
 
@@ -111,6 +111,7 @@ def done(request: web.Request, location: str, said: str, *, good: bool = True) -
         path="/",
         httponly=True,
         samesite="Strict",
+        secure=is_https(request),
     )
     return response
 

@@ -195,6 +195,8 @@ def _moment_asked(request: web.Request) -> datetime | None:
 
 ROUTES = (
     *page("/projects/{id}", project),
+    # Where a form was not taken, whoever comes back sees what it was about.
+    *page("/projects/{id}/agents/{slug}", project),
     change("/projects/{id}/go-over", go_over),
     change("/projects/{id}/fetch", fetch),
     change("/projects/{id}/agents/{slug}", change_agent),
