@@ -101,11 +101,15 @@ WHERE r.id = :run_id AND r.status IN ('queued', 'running', 'retrying')
 RETURNING r.status;
 
 -- name: append_logs!
+-- In their order: that is what `seq` keeps.
 INSERT INTO lamplighter.run_logs (run_id, attempt, at, level, event, fields)
 SELECT x.run_id, x.attempt, x.at, x.level, x.event, x.fields
-FROM jsonb_to_recordset(:lines ::jsonb)
-    AS x(run_id uuid, attempt int, at timestamptz, level text, event text, fields jsonb)
-WHERE EXISTS (SELECT FROM lamplighter.runs r WHERE r.id = x.run_id);
+FROM ROWS FROM (
+    jsonb_to_recordset(:lines ::jsonb)
+        AS (run_id uuid, attempt int, at timestamptz, level text, event text, fields jsonb)
+    ) WITH ORDINALITY AS x(run_id, attempt, at, level, event, fields, n)
+WHERE EXISTS (SELECT FROM lamplighter.runs r WHERE r.id = x.run_id)
+ORDER BY x.n;
 
 -- name: run^
 SELECT * FROM lamplighter.runs WHERE id = :run_id;
