@@ -402,7 +402,8 @@ async def test_other_methods_are_405_and_what_is_below_a_page_is_404(site: OpenS
     answer = await browser.call("/runs/a/b/c")
     assert answer.status == 404
     assert "There is nothing at /runs/a/b/c" in answer.text
-    assert (await browser.call("/", "HEAD")).status == 200
+    for path in ("/", "/login"):
+        assert (await browser.call(path, "HEAD")).status == 200
 
 
 async def test_a_form_of_a_session_that_has_ended_is_not_done_and_that_is_said(

@@ -283,10 +283,10 @@ async def test_visits_go_on_in_pages(site: OpenSite, bench: Bench) -> None:
         await visited(bench, hours)
     there = f"/projects/{bench.project}"
     first = await browser.page(there)
-    assert first.count('aria-label="Visit"') == 10
+    assert first.count('aria-label="Visit of ') == 10
     [older] = [link for link in Seen.of(first).links if "before=" in link]
     rest = await browser.page(older)
-    assert rest.count('aria-label="Visit"') == 3
+    assert rest.count('aria-label="Visit of ') == 3
     assert (await browser.call(f"{there}?before=yesterday")).status == 422
     for odd in ("2026-01-01", "0001-01-01T00:00%2B23:59", "9999-12-31T23:59-23:59"):
         assert (await browser.call(f"{there}?before={odd}")).status == 422, odd
@@ -426,7 +426,7 @@ async def test_a_project_is_gone_over_and_fetched(site: OpenSite, bench: Bench) 
     }
     assert [item["action"] for item in await recorded(one)] == ["trigger", "trigger"]
     text = await browser.page(there)
-    assert text.count('aria-label="Visit"') == 1
+    assert text.count('aria-label="Visit of ') == 1
     assert "<b>designer</b>" in text
 
 
