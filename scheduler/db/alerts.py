@@ -139,10 +139,7 @@ class Look:
         return found
 
     async def incidents(self) -> dict[str, Incident]:
-        return {
-            row["key"]: Incident(**{**row, "kind": Kind(row["kind"])})
-            async for row in sql.incidents(self._connection)
-        }
+        return {row["key"]: _incident(row) async for row in sql.incidents(self._connection)}
 
     async def states(self, jobs: Collection[str]) -> dict[str, EntryState]:
         """As health reckons them."""
@@ -208,6 +205,12 @@ async def _channels_out(
     return {
         row["channel"]: Standing(row["reason"] or "", row["failing_since"]) async for row in rows
     }
+
+
+def _incident(row: Mapping[str, Any]) -> Incident:
+    # By name: a newer version beside this one may have more columns.
+    values = {name: row[name] for name in Incident.__slots__}
+    return Incident(**{**values, "kind": Kind(row["kind"])})
 
 
 def _words(row: Mapping[str, Any]) -> str:

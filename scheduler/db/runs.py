@@ -287,22 +287,6 @@ class RunStore:
             rows = sql.log_lines(connection, run_id=run_id)
             return [LogLine(run_id=run_id, **row) async for row in rows]
 
-    async def history(
-        self,
-        *,
-        job: str | None = None,
-        status: str | None = None,
-        trigger: str | None = None,
-        before: int | None = None,
-        most: int = 50,
-    ) -> list[Run]:
-        """Newest first; `before` is the `seq` of the last row of the page before."""
-        async with self._pools.control() as connection:
-            rows = sql.history(
-                connection, job=job, status=status, trigger=trigger, before=before, most=most
-            )
-            return [Run.of(row) async for row in rows]
-
     async def last_run(self, job: str) -> Run | None:
         async with self._pools.control() as connection:
             row = await sql.last_run(connection, job=job)

@@ -101,11 +101,15 @@ WHERE r.id = :run_id AND r.status IN ('queued', 'running', 'retrying')
 RETURNING r.job, r.status;
 
 -- name: append_logs!
+-- In their order: that is what `seq` keeps.
 INSERT INTO lamplighter.run_logs (run_id, attempt, at, level, event, fields)
 SELECT x.run_id, x.attempt, x.at, x.level, x.event, x.fields
-FROM jsonb_to_recordset(:lines ::jsonb)
-    AS x(run_id uuid, attempt int, at timestamptz, level text, event text, fields jsonb)
-WHERE EXISTS (SELECT FROM lamplighter.runs r WHERE r.id = x.run_id);
+FROM ROWS FROM (
+    jsonb_to_recordset(:lines ::jsonb)
+        AS (run_id uuid, attempt int, at timestamptz, level text, event text, fields jsonb)
+    ) WITH ORDINALITY AS x(run_id, attempt, at, level, event, fields, n)
+WHERE EXISTS (SELECT FROM lamplighter.runs r WHERE r.id = x.run_id)
+ORDER BY x.n;
 
 -- name: run^
 SELECT * FROM lamplighter.runs WHERE id = :run_id;
@@ -117,15 +121,6 @@ FROM lamplighter.attempts WHERE run_id = :run_id ORDER BY attempt;
 -- name: log_lines
 SELECT attempt, at, level, event, fields
 FROM lamplighter.run_logs WHERE run_id = :run_id ORDER BY seq;
-
--- name: history
-SELECT * FROM lamplighter.runs
-WHERE (:job ::text IS NULL OR job = :job)
-  AND (:status ::text IS NULL OR status = :status)
-  AND (:trigger ::text IS NULL OR trigger = :trigger)
-  AND (:before ::bigint IS NULL OR seq < :before)
-ORDER BY seq DESC
-LIMIT :most;
 
 -- name: states
 -- What health and the job list say of each entry: its last run, its last success, its failures since.

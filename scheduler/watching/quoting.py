@@ -6,34 +6,11 @@ mail or a chat.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from typing import Final
 
-HIDDEN: Final = "[hidden]"
-_SECRETS: Final = (
-    # user:password@ in addresses
-    (re.compile(r"(?<=://)[^\s/@]{1,300}(?=@)"), HIDDEN),
-    # what a name says is one: password=..., "api_key": "...", Authorization: Bearer ...
-    (
-        re.compile(
-            r"(?i)((?:password|passwd|pwd|secret|token(?!s)|api[-_]?key|access[-_]?key"
-            r"|authorization|credential|private[-_]?key)[\w-]{0,20}[\"']?\s{0,3}[:=]\s{0,3}"
-            r"(?:bearer\s+|basic\s+)?)(?:\"[^\"\n]{0,4000}\"|'[^'\n]{0,4000}'|[^\s,;&\"']{1,4000})"
-        ),
-        rf"\1{HIDDEN}",
-    ),
-    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,4000}"), rf"\1 {HIDDEN}"),
-    # what looks like one: keys of services, JWTs, PEM
-    (
-        re.compile(r"\b(?:sk|pk|rk|gh[opsur]|github_pat|xox[a-z]|xkeysib|glpat)[-_][\w-]{8,400}"),
-        HIDDEN,
-    ),
-    (re.compile(r"\beyJ[\w-]{4,4000}\.[\w-]{4,4000}\.?[\w-]{0,4000}"), HIDDEN),
-    (re.compile(r"-----BEGIN [^-]{1,60}-----[^-]{0,8000}(?:-----END [^-]{1,60}-----)?"), HIDDEN),
-    # people
-    (re.compile(r"[\w.+%-]{1,64}@(?=[\w-]{1,63}\.[\w.-]{1,190})"), f"{HIDDEN}@"),
-)
+from scheduler.watching.shapes import without_shapes
+
 _MOST_LOOKED_AT: Final = 40_000
 # What chats and mail programs make something of: a look-alike, or parted by what has no width.
 _LIVE: Final = str.maketrans(
@@ -53,10 +30,7 @@ _LIVE: Final = str.maketrans(
 
 def redacted(text: str) -> str:
     """Without passwords, tokens, and the names of people's mailboxes."""
-    text = text[:_MOST_LOOKED_AT]
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
-    return text
+    return without_shapes(text[:_MOST_LOOKED_AT])
 
 
 def shortened(text: str, most: int) -> str:

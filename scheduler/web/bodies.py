@@ -22,6 +22,7 @@ from pydantic import (
 from scheduler.settings import LogLevel
 from scheduler.web.arguments import MAX_REASON, refusal_of
 from scheduler.web.body import read_object
+from scheduler.web.front import MAX_BODY
 
 DURATION = re.compile(r"([0-9]{1,5})([smh])")
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
@@ -103,9 +104,9 @@ class SwitchBody(ReasonBody):
     """False stops all publishing without approval; true ends that."""
 
 
-async def body_asked(request: web.Request, model: type[Body]) -> Body:
+async def body_asked(request: web.Request, model: type[Body], most: int = MAX_BODY) -> Body:
     """The body as `model`; an empty one is its defaults. Raises a 422 that names the fields."""
-    return as_body(await read_object(request), model)
+    return as_body(await read_object(request, most), model)
 
 
 def as_body(values: Mapping[str, object], model: type[Body]) -> Body:

@@ -16,6 +16,8 @@ from scheduler.web.front import MAX_BODY, too_large
 from scheduler.web.server import SlowRequestError
 
 MOST_DEPTH = 32
+MOST_WRITTEN = 4 * MAX_BODY
+"""Bytes that somebody who is let in may send: a long text takes up to twelve for a character."""
 
 
 def read_query(request: web.Request) -> dict[str, str]:
@@ -30,21 +32,23 @@ def read_query(request: web.Request) -> dict[str, str]:
     return query
 
 
-async def read_object(request: web.Request) -> dict[str, JsonValue]:
+async def read_object(request: web.Request, most: int = MAX_BODY) -> dict[str, JsonValue]:
     """The body, which must be a JSON object, whatever its content type says; empty is `{}`."""
-    body = await read_body(request)
+    body = await read_body(request, most)
     return _parse(body) if body.strip() else {}
 
 
-async def read_body(request: web.Request) -> bytes:
-    """The body as it came, within its bounds."""
+async def read_body(request: web.Request, most: int = MAX_BODY) -> bytes:
+    """The body as it came, of `most` bytes."""
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in {"", "identity"}:
         raise Refusal(415, "a compressed body is not taken; send it as it is", close=True)
-    if request.content_length is not None and request.content_length > MAX_BODY:
-        raise too_large()
+    if request.content_length is not None and request.content_length > most:
+        raise too_large(most)
     try:
-        return await request.read()
+        return await request.clone(client_max_size=most).read()
+    except web.HTTPRequestEntityTooLarge:
+        raise too_large(most) from None
     except SlowRequestError as error:
         raise Refusal(408, str(error), close=True) from error
     except (web.RequestPayloadError, HttpProcessingError) as error:

@@ -13,6 +13,7 @@ from scheduler.web.answers import Refusal
 from scheduler.web.bodies import LogLevelBody, PauseBody, ReasonBody
 from scheduler.web.keys import DAEMON, Daemon, ReloadView
 from scheduler.web.record import Caller
+from scheduler.web.words import exact
 
 MAX_PAUSE = timedelta(days=3660)
 
@@ -23,7 +24,7 @@ async def pause_job(request: web.Request, entry: Entry, body: PauseBody) -> None
     _check_scheduled(daemon, entry)
     now = daemon.now()
     if body.until is not None and not now < body.until <= now + MAX_PAUSE:
-        allowed = f"later than now ({now.isoformat()}), by {MAX_PAUSE.days} days at most"
+        allowed = f"later than now ({exact(now)}), by {MAX_PAUSE.days} days at most"
         raise Refusal(422, f"until must be {allowed}", fields={"until": allowed})
     await daemon.entries.pause(
         entry.name, clock=now, until=body.until, who=caller.name, reason=body.reason

@@ -96,5 +96,5 @@ def _of_http(error: web.HTTPException, request: web.BaseRequest) -> Refusal:
             return Refusal(error.status, error.reason)
 
 
-def too_large() -> Refusal:
-    return Refusal(413, f"the body may have {MAX_BODY // 1024} KiB", close=True)
+def too_large(most: int = MAX_BODY) -> Refusal:
+    return Refusal(413, f"the body may have {most // 1024} KiB", close=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from uuid import UUID
 
 from aiohttp import web
 
@@ -62,6 +63,20 @@ def page_asked(request: web.Request, filters: Mapping[str, Sequence[str] | None]
             allowed = "one of " + ", ".join(values)
             raise Refusal(422, f"{name} must be {allowed}", fields={name: allowed})
     return Page(limit or DEFAULT_LIMIT, before, query)
+
+
+def place_asked(request: web.Request) -> tuple[int, UUID | None]:
+    """`?limit=`, and a `?before=` that is an id: for lists that have no numbers."""
+    query = read_query(request)
+    limit = _number(query, "limit", f"a whole number from 1 to {MAX_LIMIT}", MAX_LIMIT)
+    before = query.pop("before", None)
+    if query:
+        refuse_unknown(query, "limit, before")
+    try:
+        return limit or DEFAULT_LIMIT, UUID(before) if before is not None else None
+    except ValueError:
+        allowed = "the `next` of the page before"
+        raise Refusal(422, f"before must be {allowed}", fields={"before": allowed}) from None
 
 
 def days_asked(request: web.Request, *, default: int, most: int = 3650) -> int:

@@ -61,6 +61,35 @@ def _list(description: str, item: str) -> Any:
     return _object(description, items={"type": "array", "items": _ref(item)}, next=TEXT_OR_NULL)
 
 
+PROJECT: Mapping[str, Any] = {
+    "id": ID,
+    "name": TEXT,
+    "status": TEXT,
+    "repository": TEXT_OR_NULL,
+    "movedTo": TEXT_OR_NULL,
+    "inRounds": BOOLEAN,
+    "isSample": BOOLEAN,
+    "lastSyncedAt": TIME_OR_NULL,
+    "isComplete": BOOLEAN,
+    "dataSince": TIME_OR_NULL,
+    "syncError": TEXT_OR_NULL,
+    "openIssues": INTEGER_OR_NULL,
+    "velocity": {
+        "type": ["object", "null"],
+        "properties": {
+            "score": NUMBER,
+            "previousScore": NUMBER_OR_NULL,
+            "trend": TEXT,
+            "measuredTo": TIME_OR_NULL,
+            "components": ANY_OBJECT,
+        },
+    },
+    "lastVisit": {
+        "type": ["object", "null"],
+        "properties": {"status": TEXT, "startedAt": TIME},
+    },
+    "suggestionsWaiting": INTEGER,
+}
 RUN: Mapping[str, Any] = {
     "id": ID,
     "job": TEXT,
@@ -317,6 +346,45 @@ SCHEMAS: Mapping[str, Any] = {
         off={
             "type": ["object", "null"],
             "properties": {"since": TIME, "by": TEXT, "reason": TEXT_OR_NULL},
+        },
+    ),
+    "Project": _object("How the project stands", **PROJECT),
+    "Projects": _list("A page of projects", "Project"),
+    "SingleProject": _object(
+        "How the project stands, and how it got there",
+        **PROJECT,
+        trend={"type": "array", "items": _object("", day=TEXT, score=NUMBER)},
+        quotas={"type": "array", "items": _ref("Quota")},
+        costTodayUsd=NUMBER,
+        visits={"type": "array", "items": _ref("Visit")},
+    ),
+    "Quota": _object(
+        "What is left of GitHub's requests by one token, which is named by its fingerprint",
+        token=TEXT,
+        resource=TEXT,
+        limit=INTEGER,
+        remaining=INTEGER,
+        resetAt=TIME,
+        seenAt=TIME,
+    ),
+    "Visit": _object(
+        "What the agents made of one look",
+        id=ID,
+        run=ID,
+        status=TEXT,
+        startedAt=TIME,
+        finishedAt=TIME_OR_NULL,
+        error=TEXT_OR_NULL,
+        agents={
+            "type": "array",
+            "items": _object(
+                "",
+                agent=TEXT,
+                status=TEXT,
+                reason=TEXT_OR_NULL,
+                suggestions=INTEGER,
+                costUsd=NUMBER,
+            ),
         },
     ),
     "AgentOfProject": _object(

@@ -57,6 +57,8 @@ class Session:
 
     def opened(self, sealed: str) -> Any:
         """What was sealed, or None."""
+        if not sealed.isascii():
+            return None
         text, _, given = sealed.partition(".")
         signature = self._sign("flash", f"{self.id}.{text}")
         if not hmac.compare_digest(given.encode(), signature.encode()):
@@ -92,7 +94,7 @@ class Sessions:
 
     async def _read(self, cookie: str) -> Session | None:
         parts = cookie.split(".")
-        if len(parts) != 3 or not (parts[1].isascii() and parts[1].isdigit()) or len(cookie) > 200:
+        if len(cookie) > 200 or not cookie.isascii() or len(parts) != 3 or not parts[1].isdigit():
             return None
         for digest in self._digests:
             session = Session(parts[0], int(parts[1]), await self._key(digest))

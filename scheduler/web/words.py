@@ -75,6 +75,11 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def sentence(text: str) -> str:
+    """What the API says, as it stands on a page: with a capital, and a stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?", "…")) else ".")
+
+
 def words(name: object) -> str:
     """A name from code as words: `timed_out`, `webhooksDeleted`, `per-page`."""
     text = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", str(name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from playwright.async_api import Request, Route
 
 from scheduler.entry import Retry
 from scheduler.job import Done, JobContext, Outcome
@@ -131,7 +132,7 @@ async def _refreshed(one: Looker) -> None:
         lambda response: response.request.headers.get("hx-request") == "true"
     ):
         pass
-    await one.page.wait_for_function("!document.querySelector('.htmx-request')")
+    await one.page.wait_for_selector(".htmx-request", state="detached")
 
 
 async def test_a_refresh_takes_neither_focus_nor_what_is_open(
@@ -152,6 +153,25 @@ async def test_a_refresh_takes_neither_focus_nor_what_is_open(
     await _refreshed(one)
     assert await one.page.input_value("dialog #trigger-reason") == "half a sen"
     assert await one.page.is_visible("dialog[open]")
+    await one.page.keyboard.press("Escape")
+    await one.page.wait_for_selector('[id="run:count"]:focus')
+
+
+async def test_a_form_that_cannot_be_fetched_says_why_on_a_page(
+    site: OpenSite, look: OpenLooker
+) -> None:
+    one = await look(await site())
+    await one.log_in()
+
+    async def refuse(route: Route, request: Request) -> None:
+        await (route.fulfill(status=404) if "hx-request" in request.headers else route.continue_())
+
+    await one.page.route("**/jobs/count/trigger", refuse)
+    await one.page.click('[id="run:count"]')
+    await one.page.wait_for_url("**/jobs/count/trigger")
+    [told] = one.wrong
+    assert "404 from /jobs/count/trigger" in told
+    one.wrong.clear()
 
 
 async def test_when_the_session_ends_the_page_goes_to_the_login(

@@ -13,6 +13,7 @@ import pytest
 
 from scheduler.db.glance import NEWEST, STRIP, WINDOW, GlanceStore, sql
 from scheduler.db.pools import Pools
+from scheduler.db.runs import LogLine, RunStore
 from scheduler.db.sessions import SessionStore
 from tests.support.machine import connect
 
@@ -41,10 +42,15 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection[Any]]:
 
 
 @pytest.fixture
-async def glance(database: str) -> AsyncIterator[GlanceStore]:
-    pools = await Pools.open(lambda: database, job_connections=1)
-    yield GlanceStore(pools)
-    await pools.close()
+async def pools(database: str) -> AsyncIterator[Pools]:
+    made = await Pools.open(lambda: database, job_connections=1)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def glance(pools: Pools) -> GlanceStore:
+    return GlanceStore(pools)
 
 
 async def test_a_job_row_has_its_last_run_and_a_strip(
@@ -100,6 +106,22 @@ async def test_filters_find_what_is_rare_and_go_on_where_they_stopped(
         before = page.next
     assert len(found) == len(set(found)) == RUNS // 1000
     assert looks == RUNS // WINDOW + 1
+
+
+async def test_lines_of_a_log_stay_in_their_order(
+    connection: asyncpg.Connection[Any], pools: Pools
+) -> None:
+    """However the database looks up the runs: of some hundred it reads all and joins by hash."""
+    await connection.execute(LONG_HISTORY, 400, START)
+    await connection.execute("ANALYZE lamplighter.runs")
+    run = await connection.fetchval("SELECT id FROM lamplighter.runs LIMIT 1")
+    store = RunStore(pools, "one")
+    await store.append_logs(
+        [LogLine(run, 1, START + timedelta(seconds=n), "info", f"line_{n}", {}) for n in range(9)]
+    )
+    expected = [f"line_{n}" for n in range(9)]
+    assert [line.event for line in await store.log_lines(run)] == expected
+    assert [line.event for line in (await GlanceStore(pools).log_tail(run)).items] == expected
 
 
 async def test_points_over_time_are_the_last_ones_oldest_first(

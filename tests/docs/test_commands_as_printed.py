@@ -26,6 +26,7 @@ ELSEWHERE = {
     "docker": "needs Docker; tests/deploy hold the files against their schemas",
     "kubectl": "needs a cluster; tests/deploy hold the files against their schemas",
     "systemctl": "changes the machine",
+    "export": "writes to people outside; tests/e2e write to channels of their own",
 }
 WALKS = {
     ROOT / "README.md",

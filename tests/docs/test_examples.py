@@ -84,6 +84,7 @@ async def test_the_example_of_a_new_agent_works(tree: Path) -> None:
 OTHER_YAML = {
     DOCS / "adding-a-job.md": "part of a schedule, which is checked with its job above",
     DOCS / "agents.md": "a case for the agents, which is read below",
+    DOCS / "alerts.md": "parts of a schedule, which test_alerts puts together",
 }
 SCHEDULES = [one for one in blocks("yaml") if one.document not in OTHER_YAML]
 

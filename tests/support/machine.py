@@ -12,6 +12,7 @@ import asyncpg
 
 from scheduler.db.catalog import Catalog
 from scheduler.db.entries import EntryStore
+from scheduler.db.glance import GlanceStore
 from scheduler.db.pools import Pools, prepare_connection
 from scheduler.db.runs import Fired, Run, RunStore
 from scheduler.entry import Entry, Schedule
@@ -143,7 +144,8 @@ class Machine:
 
     async def record(self) -> list[Run]:
         """All runs, oldest first."""
-        return list(reversed(await self.store.history(most=1000)))
+        found = await GlanceStore(self.pools).runs(most=1000)
+        return list(reversed(found.items))
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
@@ -23,7 +23,7 @@ from tests.support.checks import Checks, checks_service
 from tests.support.machine import START, Machine, NoParams, Stage, entry, machine
 
 NO_WAIT = Retry(attempts=2, backoff=timedelta(0), max_backoff=timedelta(0))
-RUN = uuid4()
+RUN = UUID("6f1c2f0e-7a0b-4d53-9a3e-0c5b1d2e3f40")
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ def test_one_alert_says_what_since_when_why_and_where_to_look() -> None:
     assert made.body == (
         "work: failed\n"
         "since 2026-03-10 11:13 UTC\n"
-        "TypeError: no password=(hidden) for (hidden)@\N{WORD JOINER}example.com\n"
+        "TypeError: no password=*** for …@\N{WORD JOINER}example.com\n"
         f"https://lamp.example.com/runs/{RUN}\n\n"
         "lamplighter at https://lamp.example.com"
     )

@@ -130,6 +130,8 @@ async def test_what_is_answered_fits_what_is_documented(site: OpenSite, database
         ("post", "/api/v1/suggestions/reject", {"json": {"ids": [str(suggestion)]}}),
         ("get", "/api/v1/agents", {"query": "?days=7"}),
         ("post", "/api/v1/agents/auto-publish", {"json": {"enabled": False}}),
+        ("get", "/api/v1/projects", {}),
+        ("get", "/api/v1/projects/{id}", {}),
         ("put", "/api/v1/projects/{id}/agents/{slug}", {"json": {"maxPerRun": 2}}),
         ("get", "/api/v1/projects/{id}/agents/{slug}", {}),
         ("post", "/api/v1/schedule/reload", {}),

@@ -13,6 +13,8 @@ import pytest
 
 from scheduler.settings import DEV_SECRET
 from scheduler.web.auth import Access
+from scheduler.web.body import MOST_WRITTEN
+from scheduler.web.front import MAX_BODY
 from scheduler.web.guesses import LIMIT
 from scheduler.web.pages import HEADS, all_pages
 from scheduler.web.pages.door import own_path
@@ -132,6 +134,10 @@ async def test_behind_https_the_cookie_is_secure(
     assert answer.headers["Set-Cookie"].startswith("__Host-lamplighter=")
     assert "Secure" in answer.headers["Set-Cookie"]
     assert "Overview" in await browser.page("/", headers=headers)
+    origin = {"Origin": f"http://127.0.0.1:{browser.site.port}", **headers}
+    answer = await browser.send("/jobs/count/pause", headers=origin)
+    assert "lamplighter-said=" in answer.headers["Set-Cookie"]
+    assert "Secure" in answer.headers["Set-Cookie"]
 
 
 async def test_a_stranger_cannot_say_that_it_is_https(site: OpenSite) -> None:
@@ -297,7 +303,7 @@ async def test_what_is_not_there_is_a_page_for_browsers_and_json_for_others(site
     browser = await logged_in(await site())
     answer = await browser.call("/nowhere")
     assert (answer.status, answer.headers["Content-Type"]) == (404, "text/html; charset=utf-8")
-    assert "there is nothing at /nowhere" in answer.text
+    assert "There is nothing at /nowhere" in answer.text
     answer = await browser.site.call("/nowhere")
     assert (answer.status, answer.error) == (404, "there is nothing at /nowhere")
     answer = await browser.call("/api/v1/nowhere")
@@ -322,7 +328,9 @@ async def test_the_files_of_pages_may_be_kept_as_long_as_they_are_the_same(site:
         assert (await browser.call(path)).status == 404
 
 
-@pytest.mark.parametrize("data", ["csrf=%FF", "csrf=a%00b", "&".join(["a=1"] * 501), "x" * 70_000])
+@pytest.mark.parametrize(
+    "data", ["csrf=%FF", "csrf=a%00b", "&".join(["a=1"] * 501), "x" * (MOST_WRITTEN + 1)]
+)
 async def test_what_no_form_sends_is_refused(site: OpenSite, data: str) -> None:
     browser = await logged_in(await site())
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -330,6 +338,34 @@ async def test_what_no_form_sends_is_refused(site: OpenSite, data: str) -> None:
     assert answer.status in {400, 413, 422}
     answer = await browser.call("/logout", "POST", json={"csrf": "x"})
     assert answer.status == 415
+
+
+async def test_a_stranger_may_send_less(site: OpenSite) -> None:
+    browser = Browser(await site())
+    answer = await browser.call("/login", "POST", data={"secret": "x" * MAX_BODY})
+    assert answer.status == 413
+
+
+@pytest.mark.parametrize(
+    "odd", ["\udcff\udcfe", "\udcff.9999999999.\udcff", "é.9.é", "x.٣.y", "..", "x"]
+)
+async def test_cookies_may_be_anything(site: OpenSite, odd: str) -> None:
+    browser = await logged_in(await site())
+    kept = browser.cookies["lamplighter"]
+    browser.cookies = {"lamplighter": odd}
+    assert (await browser.call("/")).status == 303
+    browser.cookies = {"lamplighter": kept, "lamplighter-said": odd}
+    assert await browser.said("/") == ""
+
+
+@pytest.mark.parametrize(
+    "path", ["/runs?job=", "/activity?who=", "/activity?action=", "/activity?target="]
+)
+async def test_a_filter_with_a_nul_is_said_to_be_odd(site: OpenSite, path: str) -> None:
+    browser = await logged_in(await site())
+    answer = await browser.call(f"{path}a%00b")
+    assert answer.status == 422
+    assert "has a NUL character" in answer.text
 
 
 async def test_a_forged_message_is_not_shown(site: OpenSite) -> None:
@@ -365,8 +401,9 @@ async def test_other_methods_are_405_and_what_is_below_a_page_is_404(site: OpenS
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
     answer = await browser.call("/runs/a/b/c")
     assert answer.status == 404
-    assert "there is nothing at /runs/a/b/c" in answer.text
-    assert (await browser.call("/", "HEAD")).status == 200
+    assert "There is nothing at /runs/a/b/c" in answer.text
+    for path in ("/", "/login"):
+        assert (await browser.call(path, "HEAD")).status == 200
 
 
 async def test_a_form_of_a_session_that_has_ended_is_not_done_and_that_is_said(

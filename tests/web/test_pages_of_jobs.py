@@ -120,6 +120,8 @@ async def test_without_a_database_the_overview_says_so(site: OpenSite) -> None:
     assert "database: away" in page
     assert "from memory" in page
     assert "Every minute" in page
+    assert "never" not in page
+    assert "none yet" not in page
 
 
 async def test_a_part_of_the_overview_is_refreshed(site: OpenSite) -> None:
@@ -279,7 +281,7 @@ async def test_a_job_is_paused_and_resumed(site: OpenSite) -> None:
     assert (answer.status, answer.headers["Location"]) == (303, "/")
     page = await browser.page("/")
     assert "count is paused until 2026-03-10 18:00 UTC." in page
-    assert "Paused: maintenance" in page
+    assert "Paused: <bdi>maintenance</bdi>" in page
     assert paused_until(one) == START + timedelta(hours=6)
     assert "Paused" in await browser.page("/jobs/count")
     assert 'id="job:count"' in await browser.page("/?show=paused")
@@ -296,6 +298,9 @@ async def test_a_pause_until_a_time_and_until_somebody_ends_it(site: OpenSite) -
     assert paused_until(one) == START + timedelta(hours=18)
     await browser.send("/jobs/count/pause")
     assert paused_until(one) is None
+    answer = await browser.send("/jobs/count/pause", {"until": "2026-03-11T06:00", "lasting": "1h"})
+    assert answer.status == 422
+    assert "give one of them" in answer.text
     for until, error in (("2020-01-01T00:00", "later than now"), ("soon", "must be a time")):
         answer = await browser.send("/jobs/count/pause", {"until": until, "reason": "kept"})
         assert answer.status == 422
@@ -315,7 +320,7 @@ async def test_what_is_not_on_the_schedule_cannot_be_paused(site: OpenSite) -> N
 async def test_an_unknown_job_is_a_page_that_says_so(site: OpenSite, path: str) -> None:
     answer = await (await logged_in(await site())).call(path)
     assert answer.status == 404
-    assert "there is no job called &#39;nope&#39;" in answer.text
+    assert "There is no job called &#39;nope&#39;" in answer.text
 
 
 async def test_names_may_hold_slashes(site: OpenSite) -> None:
@@ -413,6 +418,16 @@ async def test_a_run_is_watched_until_it_ends(site: OpenSite) -> None:
     assert "49" not in re.sub(r"[0-9a-f-]{36}", "", page).replace("{{ 7*7 }}", "")
 
 
+async def test_without_scripts_a_run_is_looked_at_again(site: OpenSite) -> None:
+    stage = Stage()
+    one = await site({"slow": stage})
+    browser = await logged_in(one)
+    there = (await browser.send("/jobs/slow/trigger")).headers["Location"]
+    await stage.begin()
+    assert f'<noscript><p><a class="button" href="{there}">' in await browser.page(there)
+    stage.may_end.set()
+
+
 async def test_a_run_is_cancelled(site: OpenSite) -> None:
     stage = Stage()
     one = await site({"slow": stage})
@@ -460,7 +475,7 @@ async def _fail_hostile(_ctx: JobContext, _params: NoParams) -> Outcome:
 async def test_an_unknown_run_is_a_page_that_says_so(site: OpenSite, path: str) -> None:
     answer = await (await logged_in(await site())).call(path)
     assert answer.status == 404
-    assert "there is no such run" in answer.text
+    assert "There is no such run." in answer.text
 
 
 async def test_a_page_of_a_run_with_a_huge_log_and_result_stays_small(site: OpenSite) -> None:

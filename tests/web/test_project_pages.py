@@ -144,6 +144,45 @@ async def test_the_list_goes_on_in_pages(site: OpenSite, bench: Bench) -> None:
     assert not [link for link in Seen.of(rest).links if "after=" in link]
 
 
+async def test_the_api_has_the_same_list(site: OpenSite, bench: Bench) -> None:
+    one = await site()
+    await bench.product.pool.execute(
+        "INSERT INTO projects (name, github_repo)"
+        " SELECT 'project-' || n, 'o/n' FROM generate_series(0, 2) AS n"
+    )
+    names: list[str] = []
+    query = "?limit=2"
+    while query:
+        body = (await one.admin(f"/api/v1/projects{query}")).body
+        names += [item["name"] for item in body["items"]]
+        query = f"?limit=2&before={body['next']}" if body["next"] else ""
+    assert [name for name in names if name.startswith("project-")] == [
+        f"project-{n}" for n in range(3)
+    ]
+    assert len(names) == len(set(names)) == 4
+    for odd in ("?before=x", "?limit=0", "?after=1"):
+        assert (await one.admin(f"/api/v1/projects{odd}")).status == 422
+
+
+async def test_the_api_has_the_same_of_one(site: OpenSite, bench: Bench) -> None:
+    one = await site()
+    there = f"/api/v1/projects/{bench.project}"
+    before = (await one.admin(there)).body
+    assert (before["velocity"], before["lastVisit"], before["visits"]) == (None, None, [])
+    await fetched(bench)
+    await measured(bench, 0)
+    unit = await visited(bench, 1)
+    await said(bench, unit, "tester", "failed")
+    await bench.one()
+    body = (await one.admin(there)).body
+    assert body["velocity"]["score"] == body["trend"][0]["score"] == VELOCITY["score"]
+    assert body["suggestionsWaiting"] == 1
+    assert [(said["agent"], said["status"]) for said in body["visits"][0]["agents"]] == [
+        ("tester", "failed")
+    ]
+    assert (await one.admin("/api/v1/projects/x")).status == 404
+
+
 async def test_one_is_shown_with_all_there_is_to_it(site: OpenSite, bench: Bench) -> None:
     browser = await logged_in(await site())
     await fetched(bench)
@@ -244,12 +283,13 @@ async def test_visits_go_on_in_pages(site: OpenSite, bench: Bench) -> None:
         await visited(bench, hours)
     there = f"/projects/{bench.project}"
     first = await browser.page(there)
-    assert first.count('aria-label="Visit"') == 10
+    assert first.count('aria-label="Visit of ') == 10
     [older] = [link for link in Seen.of(first).links if "before=" in link]
     rest = await browser.page(older)
-    assert rest.count('aria-label="Visit"') == 3
+    assert rest.count('aria-label="Visit of ') == 3
     assert (await browser.call(f"{there}?before=yesterday")).status == 422
-    assert (await browser.call(f"{there}?before=2026-01-01")).status == 422
+    for odd in ("2026-01-01", "0001-01-01T00:00%2B23:59", "9999-12-31T23:59-23:59"):
+        assert (await browser.call(f"{there}?before={odd}")).status == 422, odd
 
 
 FORM = {
@@ -293,6 +333,21 @@ async def test_settings_are_changed_and_taken_back(site: OpenSite, bench: Bench)
     assert items[-1]["detail"] == {
         "changes": {"frequency_hours": 48, "min_confidence_score": 0.75, "model": "gpt-x"}
     }
+
+
+async def test_a_mistake_is_named_as_its_field_is(site: OpenSite, bench: Bench) -> None:
+    one = await site()
+    browser = await logged_in(one)
+    there = f"/projects/{bench.project}/agents/tester"
+    answer = await browser.send(there, {**FORM, "model": "two words", "frequency_hours": "0"})
+    assert answer.status == 422
+    text = Seen.of(answer.text).text
+    assert "Not set: Hours between looks is out of range" in text
+    assert "Not set: Model must be the name of a model" in text
+    assert "pattern" not in text
+    await browser.send(there, {**FORM, "model": "true"})
+    assert (await settings_of(one, bench))["settings"]["model"] == "true"
+    assert "Lantern" in await browser.page(there)
 
 
 async def test_nothing_is_set_by_a_form_that_changes_nothing(site: OpenSite, bench: Bench) -> None:
@@ -371,7 +426,7 @@ async def test_a_project_is_gone_over_and_fetched(site: OpenSite, bench: Bench) 
     }
     assert [item["action"] for item in await recorded(one)] == ["trigger", "trigger"]
     text = await browser.page(there)
-    assert text.count('aria-label="Visit"') == 1
+    assert text.count('aria-label="Visit of ') == 1
     assert "<b>designer</b>" in text
 
 

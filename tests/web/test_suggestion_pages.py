@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from agents.approvals import sql as approvals_sql
+from agents.kit.fit import MOST_BODY, MOST_TITLE
 from jobs.orchestration.publish import job as publish_job
 from scheduler.policy import AgentPolicy, AutoPublish
 from scheduler.sql import Query
@@ -80,9 +81,9 @@ async def test_the_queue_has_filters(site: OpenSite, bench: Bench, query: str, c
 @pytest.mark.parametrize(
     ("query", "words"),
     [
-        ("status=merged", "status must be one of pending, approved"),
-        ("project=lantern", "project must be an id"),
-        ("before=x", "before must be a number"),
+        ("status=merged", "Status must be one of pending, approved"),
+        ("project=lantern", "Project must be an id"),
+        ("before=x", "Before must be a number"),
     ],
 )
 async def test_a_queue_of_something_else_is_a_page_that_says_so(
@@ -216,6 +217,21 @@ async def test_it_is_edited_before_it_is_approved(site: OpenSite, bench: Bench) 
     assert "What stood there before" in text
     assert before["body"] in Seen.of(text).text
     assert after["shown_hash"] in Seen.of(text).values
+
+
+async def test_a_text_may_be_as_long_in_any_script(site: OpenSite, bench: Bench) -> None:
+    one = await site()
+    browser = await logged_in(one)
+    made = await bench.one()
+    there = f"/suggestions/{made}"
+    title, body = "漢" * MOST_TITLE, "\N{FIRE}" * MOST_BODY
+    shown = (await bench.row(made))["shown_hash"]
+    answer = await browser.send(f"{there}/edit", {"title": title, "body": body, "shown": shown})
+    assert answer.status == 303
+    after = await bench.row(made)
+    assert (after["title"], after["body"]) == (title, body)
+    answer = await one.admin(f"/api/v1{there}/edit", "POST", json={"body": "漢" * MOST_BODY})
+    assert answer.status == 200
 
 
 async def test_words_that_are_not_taken_are_not_lost(site: OpenSite, bench: Bench) -> None:

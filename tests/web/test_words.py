@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.web.words import duration, exact, number, percent, plural, relative, words
+from scheduler.web.words import duration, exact, number, percent, plural, relative, sentence, words
 
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
@@ -66,6 +66,11 @@ def test_an_exact_time_is_in_utc_whatever_its_zone() -> None:
 )
 def test_how_long(length: float | timedelta | None, told: str) -> None:
     assert duration(length) == told
+
+
+def test_a_sentence_begins_and_ends_as_one() -> None:
+    assert sentence("it is away") == "It is away."
+    assert sentence("Wait!") == "Wait!"
 
 
 @given(st.floats(min_value=0, max_value=1e9))

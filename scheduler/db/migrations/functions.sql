@@ -242,10 +242,15 @@ $$;
 -- spaces and one, so that beginnings count more than ends.
 CREATE OR REPLACE FUNCTION lamplighter.trigrams(words text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT coalesce(array_agg(DISTINCT substr(padded, n, 3)), '{}')
-    FROM (SELECT '  ' || word || ' ' AS padded
-          FROM unnest(string_to_array(words, ' ')) AS word WHERE word <> '') AS w
-    CROSS JOIN LATERAL generate_series(1, length(padded) - 2) AS n
+    -- By windows, not by substr, which counts its way from the beginning of a long word each time.
+    SELECT coalesce(array_agg(DISTINCT t), '{}')
+    FROM (SELECT c || lead(c) OVER w || lead(c, 2) OVER w AS t
+          FROM unnest(string_to_array(words, ' ')) WITH ORDINALITY AS each (word, place)
+          CROSS JOIN LATERAL unnest(string_to_array('  ' || word || ' ', NULL))
+              WITH ORDINALITY AS letters (c, n)
+          WHERE word <> ''
+          WINDOW w AS (PARTITION BY place ORDER BY n)) AS found
+    WHERE t IS NOT NULL
 $$;
 
 -- The share of trigrams that both have, from 0 to 1. Each array has each trigram once.

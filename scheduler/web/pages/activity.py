@@ -12,6 +12,7 @@ from yarl import URL
 
 from scheduler.db.activity import Activity
 from scheduler.web.keys import DAEMON
+from scheduler.web.pages.listing import filters_asked
 from scheduler.web.pages.page import page
 from scheduler.web.pages.rendering import render
 from scheduler.web.pages.runs import cursor_asked
@@ -47,9 +48,8 @@ ACTIONS = {
 
 
 async def activity(request: web.Request) -> web.StreamResponse:
-    asked = {
-        name: request.query.get(name, "").strip()[:100] for name in ("who", "action", "target")
-    }
+    names = ("who", "action", "target")
+    asked = dict.fromkeys(names, "") | filters_asked(request, *names)
     before = cursor_asked(request)
     found = await request.app[DAEMON].glance.activity(
         who=asked["who"] or None,

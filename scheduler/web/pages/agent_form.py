@@ -24,6 +24,10 @@ LABELS = {
 }
 
 
+TEXTS = frozenset({"autonomous_mode", "model"})
+NO_MODEL = "must be the name of a model: up to 200 characters without blanks"
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     name: str
@@ -67,7 +71,7 @@ def fields_of(
             given.get(name, as_text(getattr(found.settings, name))),
             as_text(getattr(defaults, name)) or NOTHING,
             is_own=name in found.overridden,
-            wrong=errors.get(name),
+            wrong=NO_MODEL if name == "model" and name in errors else errors.get(name),
         )
         for name in AgentSettings.model_fields
     ]
@@ -78,7 +82,7 @@ def changes_of(form: Form, found: AgentOfProject) -> dict[str, JsonValue]:
     changes: dict[str, JsonValue] = {}
     for name, text in values_of(form).items():
         if text != as_text(getattr(found.settings, name)):
-            changes[name] = _typed(text)
+            changes[name] = text or None if name in TEXTS else _typed(text)
     return changes
 
 

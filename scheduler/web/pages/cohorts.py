@@ -20,11 +20,8 @@ from scheduler.web.charts.heat import Value
 from scheduler.web.keys import DAEMON, Daemon
 from scheduler.web.pages.page import page
 from scheduler.web.pages.parts import (
-    MOST_LISTED,
+    Listing,
     Reader,
-    address,
-    after_asked,
-    after_link,
     entry_of,
     slug_asked,
     work_of,
@@ -40,20 +37,7 @@ MOST_FROM = 10_000
 PERIOD = {"day": "Day", "week": "Week", "month": "Month"}
 
 
-async def listed(request: web.Request) -> web.StreamResponse:
-    after = after_asked(request)
-    reader = await Reader.of(request)
-    part = await reader.part(store.NEEDS, lambda c: store.listed(c, after, MOST_LISTED + 1))
-    found = part.value or []
-    return await render(
-        request,
-        "analytics/cohorts.html",
-        cohorts=part,
-        shown=[(one, address(PATH, one.slug, one.id)) for one in found[:MOST_LISTED]],
-        more=after_link(PATH, [one.slug for one in found]),
-        first=PATH if after is not None else None,
-        work=work_of(request.app[DAEMON], WORK),
-    )
+LISTED = Listing(PATH, "analytics/cohorts.html", WORK, store.NEEDS, store.listed)
 
 
 async def single(request: web.Request) -> web.StreamResponse:
@@ -159,4 +143,4 @@ def _money(cents: float | None) -> str:
     return number(None if cents is None else round(cents / 100))
 
 
-ROUTES = (*page(PATH, listed), *page(PATH + "/{slug:.+}", single))
+ROUTES = (*page(PATH, LISTED.shown), *page(PATH + "/{slug:.+}", single))

@@ -9,36 +9,14 @@ from scheduler.web.answers import Refusal
 from scheduler.web.charts import Step, funnel
 from scheduler.web.keys import DAEMON
 from scheduler.web.pages.page import page
-from scheduler.web.pages.parts import (
-    MOST_LISTED,
-    Reader,
-    address,
-    after_asked,
-    after_link,
-    slug_asked,
-    work_of,
-)
+from scheduler.web.pages.parts import Listing, Reader, slug_asked, work_of
 from scheduler.web.pages.rendering import render
 from scheduler.web.words import duration
 
 PATH = "/analytics/funnels"
 WORK = "compute-funnels"
 
-
-async def listed(request: web.Request) -> web.StreamResponse:
-    after = after_asked(request)
-    reader = await Reader.of(request)
-    part = await reader.part(store.NEEDS, lambda c: store.listed(c, after, MOST_LISTED + 1))
-    found = part.value or []
-    return await render(
-        request,
-        "analytics/funnels.html",
-        funnels=part,
-        shown=[(one, address(PATH, one.slug, one.id)) for one in found[:MOST_LISTED]],
-        more=after_link(PATH, [one.slug for one in found]),
-        first=PATH if after is not None else None,
-        work=work_of(request.app[DAEMON], WORK),
-    )
+LISTED = Listing(PATH, "analytics/funnels.html", WORK, store.NEEDS, store.listed)
 
 
 async def single(request: web.Request) -> web.StreamResponse:
@@ -74,4 +52,4 @@ def _chart(found: store.Funnel) -> object:
     return funnel("Who gets how far", steps)
 
 
-ROUTES = (*page(PATH, listed), *page(PATH + "/{slug:.+}", single))
+ROUTES = (*page(PATH, LISTED.shown), *page(PATH + "/{slug:.+}", single))

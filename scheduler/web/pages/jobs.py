@@ -162,6 +162,9 @@ def _reason(form: Form) -> str | None:
 def _until(form: Form, now: datetime) -> datetime | None:
     """When a pause ends: after a while, at a time that is given in UTC, or when it is resumed."""
     lasting, text = form.text("lasting"), form.text("until")
+    if lasting in LONGER and text is not None:
+        wrong = "how long or until when: give one of them"
+        raise Refusal(422, wrong, fields={"until": wrong})
     if lasting in LONGER:
         return now + LONGER[lasting]
     if text is None:

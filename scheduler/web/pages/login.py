@@ -75,6 +75,7 @@ async def _shown(
 
 ROUTES = (
     Route("GET", "/login", Access.OPEN, login_form, "", {}),
+    Route("HEAD", "/login", Access.OPEN, login_form, "", {}),
     Route("POST", "/login", Access.OPEN, log_in, "", {}),
     change("/logout", log_out),
 )

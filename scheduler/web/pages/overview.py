@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -44,7 +45,8 @@ class Line:
     next_fires: Sequence[datetime]
     pause: Pause | None
     state: JobState | None
-    row: JobRow
+    row: JobRow | None
+    """None where the database does not say."""
     count: str | None
     strip: Markup
 
@@ -167,17 +169,17 @@ def _is_shown(
 async def _lines(
     daemon: Daemon, names: Sequence[str], states: Mapping[str, JobState] | None
 ) -> list[Line]:
-    try:
-        rows = await daemon.glance.rows(names) if states is not None else {}
-    except DatabaseAwayError:
-        rows = {}
+    rows: Mapping[str, JobRow] = {}
+    if states is not None:
+        with suppress(DatabaseAwayError):
+            rows = await daemon.glance.rows(names)
     return [_line(daemon, name, (states or {}).get(name), rows.get(name)) for name in names]
 
 
 def _line(daemon: Daemon, name: str, state: JobState | None, row: JobRow | None) -> Line:
     entry = entry_called(daemon, name)
     scheduled = name in daemon.clock.schedule.entries
-    row = row or JobRow(None, ())
+    last = row.last if row else None
     return Line(
         entry=entry,
         summary=daemon.jobs[entry.job].summary.replace("`", ""),
@@ -186,8 +188,8 @@ def _line(daemon: Daemon, name: str, state: JobState | None, row: JobRow | None)
         pause=daemon.clock.pauses.get(name),
         state=state,
         row=row,
-        count=main_count(row.last.numbers) if row.last else None,
-        strip=strip("Last runs", row.statuses),
+        count=main_count(last.numbers) if last else None,
+        strip=strip("Last runs", row.statuses if row else ()),
     )
 
 

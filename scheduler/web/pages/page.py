@@ -10,8 +10,9 @@ from aiohttp import web
 
 from scheduler.web.answers import Elsewhere, Refusal
 from scheduler.web.auth import Access
-from scheduler.web.body import read_body
-from scheduler.web.pages.origin import check_origin
+from scheduler.web.body import MOST_WRITTEN, read_body
+from scheduler.web.front import MAX_BODY
+from scheduler.web.pages.origin import check_origin, is_https
 from scheduler.web.route import Handler, Route
 from scheduler.web.sessions import FLASH, FLASH_SECONDS, MOST_FLASH, SESSION, Session
 
@@ -67,7 +68,7 @@ def change(path: str, handler: Change) -> Route:
     async def sent(request: web.Request) -> web.StreamResponse:
         session = _session(request)
         check_origin(request)
-        form = await read_form(request)
+        form = await read_form(request, MOST_WRITTEN)
         if not session.is_csrf(form.text(CSRF) or ""):
             raise Refusal(403, STALE)
         return await handler(request, form)
@@ -75,11 +76,11 @@ def change(path: str, handler: Change) -> Route:
     return Route("POST", path, Access.PAGE, sent, "", {})
 
 
-async def read_form(request: web.Request) -> Form:
+async def read_form(request: web.Request, most: int = MAX_BODY) -> Form:
     """Raises a `Refusal` for anything that no form of ours would send."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise Refusal(415, "a form is expected", close=True)
-    body = await read_body(request)
+    body = await read_body(request, most)
     try:
         pairs = parse_qsl(
             body.decode(),
@@ -110,6 +111,7 @@ def done(request: web.Request, location: str, said: str, *, good: bool = True) -
         path="/",
         httponly=True,
         samesite="Strict",
+        secure=is_https(request),
     )
     return response
 

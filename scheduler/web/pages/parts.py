@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from scheduler.job import Connection
 from scheduler.web.answers import Refusal
 from scheduler.web.body import read_query, refuse_unknown
 from scheduler.web.keys import DAEMON, Daemon
+from scheduler.web.pages.rendering import render
 
 MOST_LISTED = 50
 MOST_SLUG = 255
@@ -50,6 +51,50 @@ class Work:
     is_off: bool
     """Not fired by the schedule: it is disabled, paused or not in it."""
     why_off: str = ""
+
+
+class Thing(Protocol):
+    """One of the product's, with an address of its own."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def slug(self) -> str: ...
+
+
+One = TypeVar("One", bound=Thing)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[One]):
+    """A list of the product's things by slug, page by page."""
+
+    path: str
+    template: str
+    work: str
+    """The job that computes them."""
+    needs: Needs
+    read: Callable[[Connection, str | None, int], Awaitable[Sequence[One]]]
+    most: int = MOST_LISTED
+    further: Callable[[Sequence[One]], Mapping[str, Any]] = lambda _: {}
+    """What else the template shows of them."""
+
+    async def shown(self, request: web.Request) -> web.StreamResponse:
+        after = after_asked(request)
+        reader = await Reader.of(request)
+        part = await reader.part(self.needs, lambda c: self.read(c, after, self.most + 1))
+        found = part.value or []
+        few = found[: self.most]
+        return await render(
+            request,
+            self.template,
+            part_read=part,
+            shown=[(one, address(self.path, one.slug, one.id)) for one in few],
+            more=after_link(self.path, [one.slug for one in found], self.most),
+            first=self.path if after is not None else None,
+            work=work_of(request.app[DAEMON], self.work),
+            **self.further(few),
+        )
 
 
 def work_of(daemon: Daemon, job: str) -> Work:

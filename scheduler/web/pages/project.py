@@ -183,17 +183,20 @@ def _moment_asked(request: web.Request) -> datetime | None:
     text = filters_asked(request, "before").get("before")
     if text is None:
         return None
+    refusal = Refusal(422, "before must be a time with offset", fields={"before": "a time"})
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise Refusal(422, "before must be a time with offset", fields={"before": "a time"})
-    return moment
+        if moment.tzinfo is None:
+            raise refusal
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise refusal from error
 
 
 ROUTES = (
     *page("/projects/{id}", project),
+    # Where a form was not taken, whoever comes back sees what it was about.
+    *page("/projects/{id}/agents/{slug}", project),
     change("/projects/{id}/go-over", go_over),
     change("/projects/{id}/fetch", fetch),
     change("/projects/{id}/agents/{slug}", change_agent),

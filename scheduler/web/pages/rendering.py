@@ -71,6 +71,7 @@ class Templates:
             number=words.number,
             percent=words.percent,
             plural=words.plural,
+            sentence=words.sentence,
             words=words.words,
         )
         environment.globals["asset"] = address

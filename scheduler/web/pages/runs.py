@@ -17,9 +17,10 @@ from scheduler.web.deeds import cancel_run
 from scheduler.web.keys import DAEMON
 from scheduler.web.launch import Wish, begin
 from scheduler.web.named import all_names, entry_called
+from scheduler.web.pages.listing import filters_asked
 from scheduler.web.pages.page import Form, change, done, page
 from scheduler.web.pages.rendering import render
-from scheduler.web.pages.results import main_count
+from scheduler.web.pages.results import main_count, told
 from scheduler.web.paging import MAX_CURSOR
 from scheduler.web.routes.runs import run_asked
 from scheduler.web.words import words
@@ -40,7 +41,7 @@ TRIGGERS = {
 
 async def runs(request: web.Request) -> web.StreamResponse:
     daemon = request.app[DAEMON]
-    job = request.query.get("job") or None
+    job = filters_asked(request, "job").get("job")
     names = list(all_names(daemon))
     return await render(
         request,
@@ -160,7 +161,7 @@ def _numbers(one: Run) -> dict[str, float]:
 def _figures(one: Run) -> list[tuple[str, float]]:
     """The plain numbers of the result, for people."""
     return [
-        (words(name).capitalize(), value)
+        (told(name, value), value)
         for name, value in sorted((one.data or {}).items())
         if isinstance(value, int | float) and not isinstance(value, bool)
     ][:24]

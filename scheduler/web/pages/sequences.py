@@ -10,14 +10,7 @@ from scheduler.web.answers import Refusal
 from scheduler.web.charts import Chart, Rank, ranks
 from scheduler.web.keys import DAEMON
 from scheduler.web.pages.page import page
-from scheduler.web.pages.parts import (
-    Reader,
-    address,
-    after_asked,
-    after_link,
-    slug_asked,
-    work_of,
-)
+from scheduler.web.pages.parts import Listing, Reader, slug_asked, work_of
 from scheduler.web.pages.rendering import render
 
 PATH = "/newsletter/sequences"
@@ -25,23 +18,15 @@ WORK = "process-sequences"
 MOST = 20
 """Sequences on a page, each with its steps."""
 
-
-async def listed(request: web.Request) -> web.StreamResponse:
-    after = after_asked(request)
-    reader = await Reader.of(request)
-    part = await reader.part(store.NEEDS, lambda c: store.listed(c, after, MOST + 1))
-    found = part.value or []
-    return await render(
-        request,
-        "newsletter/sequences.html",
-        sequences=part,
-        shown=[(one, address(PATH, one.slug, one.id)) for one in found[:MOST]],
-        is_capped=any(one.is_sample for one in found),
-        counted=COUNTED,
-        more=after_link(PATH, [one.slug for one in found], MOST),
-        first=PATH if after is not None else None,
-        work=work_of(request.app[DAEMON], WORK),
-    )
+LISTED = Listing(
+    PATH,
+    "newsletter/sequences.html",
+    WORK,
+    store.NEEDS,
+    store.listed,
+    MOST,
+    lambda shown: {"is_capped": any(one.is_sample for one in shown), "counted": COUNTED},
+)
 
 
 async def single(request: web.Request) -> web.StreamResponse:
@@ -72,4 +57,4 @@ def _chart(one: Course) -> Chart:
     return ranks(title, things, ("Step", "People", "Does"))
 
 
-ROUTES = (*page(PATH, listed), *page(PATH + "/{slug:.+}", single))
+ROUTES = (*page(PATH, LISTED.shown), *page(PATH + "/{slug:.+}", single))

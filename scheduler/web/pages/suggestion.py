@@ -222,6 +222,8 @@ def what_publishing_does(action: Mapping[str, Any]) -> str:
 
 ROUTES = (
     *page("/suggestions/{id}", suggestion),
+    # Where a form was not taken, whoever comes back sees what it was about.
+    *page("/suggestions/{id}/edit", suggestion),
     change("/suggestions/{id}/approve", approve),
     change("/suggestions/{id}/reject", reject),
     change("/suggestions/{id}/edit", edit),

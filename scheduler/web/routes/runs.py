@@ -35,14 +35,15 @@ async def run_asked(request: web.Request) -> Run:
 
 async def history(request: web.Request) -> web.Response:
     page = page_asked(request, {"job": None, "status": STATUSES, "trigger": TRIGGERS})
-    runs = await request.app[DAEMON].runner.store.history(
+    found = await request.app[DAEMON].glance.runs(
         job=page.filters.get("job"),
         status=page.filters.get("status"),
         trigger=page.filters.get("trigger"),
         before=page.before,
-        most=page.most,
+        most=page.limit,
     )
-    return page.answer(runs, run_view, lambda run: run.seq)
+    items = [run_view(run) for run in found.items]
+    return answer({"items": items, "next": str(found.next) if found.next else None})
 
 
 async def single(request: web.Request) -> web.Response:

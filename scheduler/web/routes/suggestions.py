@@ -29,7 +29,7 @@ from scheduler.web.bodies import (
     RejectManyBody,
     body_asked,
 )
-from scheduler.web.body import read_query, refuse_unknown
+from scheduler.web.body import MOST_WRITTEN, read_query, refuse_unknown
 from scheduler.web.desk import at_desk, id_asked
 from scheduler.web.launch import Wish, launch
 from scheduler.web.paging import BEFORE, LIMIT, page_asked
@@ -79,7 +79,7 @@ async def reject(request: web.Request) -> web.Response:
 
 
 async def edit(request: web.Request) -> web.Response:
-    body = await body_asked(request, EditBody)
+    body = await body_asked(request, EditBody, MOST_WRITTEN)
     one = await decisions.edit(request, id_asked(request, "suggestion"), body)
     return answer(suggestion_view(one))
 

@@ -44,7 +44,20 @@
       new Date(now()).toISOString().replace("T", " ").slice(0, 19) + " UTC";
   }, 1000);
 
-  // A form that was fetched into the panel is shown as a dialog, and the focus goes there.
+  // A form that was fetched into the panel is shown as a dialog, and the focus goes there; when it
+  // is closed, back to what opened it, or stands in its place by now.
+  let opener = "";
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.target.id === "panel-content") opener = event.detail.elt.id;
+  });
+  panel()?.addEventListener("close", () => document.getElementById(opener)?.focus());
+  // What cannot be fetched is asked for as a page, which says why.
+  for (const trouble of ["htmx:responseError", "htmx:sendError"]) {
+    document.addEventListener(trouble, (event) => {
+      const { elt, target, xhr } = event.detail;
+      if (target.id === "panel-content" && xhr.status !== 401) location.assign(elt.href);
+    });
+  }
   document.addEventListener("htmx:afterSwap", (event) => {
     retell(event.target);
     if (event.target.id === "panel-content" && panel()) {
@@ -87,6 +100,44 @@
   document.addEventListener("htmx:afterOnLoad", (event) => {
     if (event.detail.xhr.status < 400) stale("");
   });
+
+  const all = document.getElementById("choose-all");
+  if (all) {
+    const boxes = [...document.querySelectorAll(".pick input")];
+    all.hidden = boxes.length < 2;
+    all.addEventListener("click", () => {
+      const every = boxes.every((box) => box.checked);
+      for (const box of boxes) box.checked = !every;
+    });
+  }
+
+  // What was written in a form when the session ended stands there again after the login.
+  const keeping = (work) => { try { return work(window.sessionStorage); } catch { return null; } };
+  const written = (form) => [...form.elements].filter((each) =>
+    each.name && each.name !== "csrf" &&
+    ["text", "textarea", "number", "select-one", "hidden"].includes(each.type));
+  document.addEventListener("submit", ({ target }) => {
+    if (target.method !== "post" || !target.elements.csrf || target.closest("dialog")) return;
+    const values = written(target).map((each) => [each.name, each.value]);
+    keeping((store) => store.setItem("draft", JSON.stringify([target.getAttribute("action"), values])));
+  });
+  if (document.getElementById("lost")) {
+    if (keeping((store) => store.getItem("draft"))) {
+      keeping((store) => store.setItem("lost", "1"));
+      document.getElementById("lost").append(" What you wrote then stands in its form again.");
+    }
+  } else if (!document.getElementById("secret")) {
+    const [action, values] = JSON.parse(
+      keeping((store) => store.getItem("lost") && store.getItem("draft")) || "[]");
+    const form = action && [...document.forms].find((one) => one.getAttribute("action") === action);
+    if (form) {
+      const places = written(form);
+      values.forEach(([name, value], n) => { if (places[n]?.name === name) places[n].value = value; });
+      form.closest("details")?.setAttribute("open", "");
+      form.scrollIntoView();
+    }
+    keeping((store) => { store.removeItem("draft"); store.removeItem("lost"); });
+  }
 
   // A form is sent once.
   document.addEventListener("submit", (event) => {

@@ -10,7 +10,7 @@ from scheduler.app import all_jobs
 from scheduler.entry import Schedule
 from scheduler.timing.schedule import read_schedule
 
-PAGE = (Path(__file__).parent.parent / "docs" / "alerts.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text(encoding="utf-8")
 DEFAULTS, SILENCES, PINGS = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 JOBS = """
 jobs:
