@@ -37,10 +37,10 @@ async def fresh(postgres: Postgres) -> str:
 
 @pytest.mark.skipif(not FULL, reason="tests/e2e kills a reset once; this takes many minutes")
 async def test_sigkill_during_a_reset(postgres: Postgres, tmp_path: Path, report: Report) -> None:
-    resets, kills, users = 5, 10, 1_000_000
+    rounds, kills, users = 5, 10, 1_000_000
     report.of(
         "SIGKILL at a random instant of a reset of 1,000,000 users",
-        resets * kills,
+        rounds * kills,
         "one ledger row each; the next attempt begins within 30 s of the restart",
     )
     begun: list[float] = []
@@ -69,7 +69,7 @@ async def test_sigkill_during_a_reset(postgres: Postgres, tmp_path: Path, report
         assert await violations(dsn) == []
 
     async with asyncio.TaskGroup() as group:
-        for number in range(resets):
+        for number in range(rounds):
             group.create_task(one_reset(number))
     report.seconds("from the restart to the next attempt", begun)
     assert max(begun) < 30
