@@ -10,7 +10,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test bench bench-data check check-format check-lint check-types check-imports \
+.PHONY: help install run test faults bench bench-data check check-format check-lint check-types check-imports \
 	check-dockerfile check-schedule format lock manifests
 
 help: ## list the targets
@@ -24,6 +24,12 @@ run: $(STAMP) ## the daemon with sample data on an embedded PostgreSQL, on http:
 
 test: $(STAMP) ## the tests
 	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+faults: $(STAMP) ## break it on purpose, about half an hour; writes docs/reliability.md
+	@rm -f .faults.jsonl
+	@status=0; LAMPLIGHTER_FAULTS=full LAMPLIGHTER_FAULTS_RECORD=.faults.jsonl \
+		$(BIN)/python -m pytest tests/faults -p no:xdist --timeout 3600 $(ARGS) || status=$$?; \
+		$(BIN)/python -m tests.faults.table .faults.jsonl && exit $$status
 
 bench: $(STAMP) ## measure beside floors, a table and bench/results; ARGS="--quick --only start,livez"
 	@$(BIN)/python -m bench $(ARGS)

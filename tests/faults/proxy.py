@@ -1,0 +1,140 @@
+"""A TCP proxy in front of PostgreSQL that can be told to cut, to swallow, and to hold.
+
+It counts the messages of PostgreSQL's protocol in both directions, so that "cut at message k" is
+the same place in every run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
+
+STARTUP_DONE = b"Z"
+"""ReadyForQuery: from here on every message of a client has a type."""
+
+
+@dataclass
+class Wire:
+    """One connection that passes through."""
+
+    client: asyncio.StreamWriter
+    server: asyncio.StreamWriter
+
+    def cut(self) -> None:
+        """As if the network went away with a reset."""
+        for writer in (self.client, self.server):
+            if (transport := writer.transport) is not None:
+                transport.abort()
+
+
+@dataclass
+class Proxy:
+    """Where it listens: `host`, `port`; what it does is changed while it runs."""
+
+    host: str
+    port: int = 0
+    cut_at: int | None = None
+    """The message, counted over all connections from 1, at which the connection is cut: a client's
+    is not passed on, nor is an answer of the server's, which has then done what it answers to."""
+    count: int = 0
+    """Messages that came by."""
+    swallowing: bool = False
+    """A black hole: nothing passes, nobody is told."""
+    refusing: bool = False
+    """New connections are reset."""
+    cuts: int = 0
+    wires: list[Wire] = field(default_factory=list)
+
+    def cut_all(self) -> None:
+        for wire in [*self.wires]:
+            wire.cut()
+
+    def note(self, wire: Wire) -> bool:
+        """Count a message; whether the connection was cut for it."""
+        self.count += 1
+        if self.cut_at is not None and self.count == self.cut_at:
+            self.cuts += 1
+            wire.cut()
+            return True
+        return False
+
+
+async def _pump(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    proxy: Proxy,
+    wire: Wire,
+    first_has_type: bool,
+) -> None:
+    """Pass whole messages: a type (but for a client's first), a length, a body."""
+    has_type = first_has_type
+    while True:
+        head = await reader.readexactly(5 if has_type else 4)
+        length = int.from_bytes(head[-4:], "big")
+        body = await reader.readexactly(length - 4)
+        has_type = True
+        while proxy.swallowing:
+            await asyncio.sleep(0.05)
+        if proxy.note(wire):
+            return
+        writer.write(head + body)
+        await writer.drain()
+
+
+@asynccontextmanager
+async def proxy_to(dsn: str) -> AsyncIterator[tuple[Proxy, str]]:
+    """A proxy in front of the server of `dsn`, and the DSN that leads through it. Without TLS."""
+    parts = urlsplit(dsn)
+    query = parse_qs(parts.query)
+    made = Proxy("127.0.0.1")
+    tasks: set[asyncio.Task[object]] = set()
+
+    async def connect() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        host = query["host"][0] if "host" in query else parts.hostname or "127.0.0.1"
+        port = int(query["port"][0]) if "port" in query else parts.port or 5432
+        if host.startswith("/"):
+            return await asyncio.open_unix_connection(str(Path(host) / f".s.PGSQL.{port}"))
+        return await asyncio.open_connection(host, port)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        if made.refusing:
+            writer.transport.abort()
+            return
+        there, back = await connect()
+        wire = Wire(writer, back)
+        made.wires.append(wire)
+        ways = [
+            asyncio.create_task(_pump(reader, back, made, wire, False)),
+            asyncio.create_task(_pump(there, writer, made, wire, True)),
+        ]
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
+            wire.cut()
+            made.wires.remove(wire)
+            tasks.discard(task)
+
+    server = await asyncio.start_server(handle, made.host, 0)
+    made.port = server.sockets[0].getsockname()[1]
+    user = quote(parts.username or query.get("user", ["postgres"])[0])
+    password = f":{parts.password}" if parts.password else ""
+    through = f"postgresql://{user}{password}@{made.host}:{made.port}{parts.path}?sslmode=disable"
+    try:
+        yield made, through
+    finally:
+        server.close()
+        for task in [*tasks]:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(server.wait_closed(), 5)
