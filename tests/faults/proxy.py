@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
-STARTUP_DONE = b"Z"
-"""ReadyForQuery: from here on every message of a client has a type."""
-
 
 @dataclass
 class Wire:
@@ -43,19 +40,27 @@ class Proxy:
     count: int = 0
     """Messages that came by."""
     swallowing: bool = False
-    """A black hole: nothing passes, nobody is told."""
+    """A black hole: nothing passes, nobody is told, not even that the other side has gone."""
     refusing: bool = False
     """New connections are reset."""
     cuts: int = 0
+    log: list[str] | None = None
+    """Where it is a list: who sent which message, `>Q` a client's, `<C` the server's."""
     wires: list[Wire] = field(default_factory=list)
+
+    async def passable(self) -> None:
+        while self.swallowing:
+            await asyncio.sleep(0.02)
 
     def cut_all(self) -> None:
         for wire in [*self.wires]:
             wire.cut()
 
-    def note(self, wire: Wire) -> bool:
+    def note(self, wire: Wire, what: str) -> bool:
         """Count a message; whether the connection was cut for it."""
         self.count += 1
+        if self.log is not None:
+            self.log.append(what)
         if self.cut_at is not None and self.count == self.cut_at:
             self.cuts += 1
             wire.cut()
@@ -63,23 +68,30 @@ class Proxy:
         return False
 
 
+def _name(head: bytes, body: bytes) -> str:
+    """A message's type, and of a simple query and the end of a command its text."""
+    if len(head) < 5:
+        return "startup"
+    kind = chr(head[0])
+    return f"{kind} {body[:-1].decode('utf-8', 'replace')}" if kind in "QC" else kind
+
+
 async def _pump(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     proxy: Proxy,
     wire: Wire,
-    first_has_type: bool,
+    way: str,
 ) -> None:
     """Pass whole messages: a type (but for a client's first), a length, a body."""
-    has_type = first_has_type
+    has_type = way == "<"
     while True:
         head = await reader.readexactly(5 if has_type else 4)
         length = int.from_bytes(head[-4:], "big")
         body = await reader.readexactly(length - 4)
         has_type = True
-        while proxy.swallowing:
-            await asyncio.sleep(0.05)
-        if proxy.note(wire):
+        await proxy.passable()
+        if proxy.note(wire, way + _name(head, body)):
             return
         writer.write(head + body)
         await writer.drain()
@@ -100,31 +112,35 @@ async def proxy_to(dsn: str) -> AsyncIterator[tuple[Proxy, str]]:
             return await asyncio.open_unix_connection(str(Path(host) / f".s.PGSQL.{port}"))
         return await asyncio.open_connection(host, port)
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(handle(reader, writer))
         tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if made.refusing:
             writer.transport.abort()
             return
+        await made.passable()
         there, back = await connect()
         wire = Wire(writer, back)
         made.wires.append(wire)
         ways = [
-            asyncio.create_task(_pump(reader, back, made, wire, False)),
-            asyncio.create_task(_pump(there, writer, made, wire, True)),
+            asyncio.create_task(_pump(reader, back, made, wire, ">")),
+            asyncio.create_task(_pump(there, writer, made, wire, "<")),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            # What one side has done about it reaches the other when the network is back.
+            await made.passable()
         finally:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
             wire.cut()
             made.wires.remove(wire)
-            tasks.discard(task)
 
-    server = await asyncio.start_server(handle, made.host, 0)
+    server = await asyncio.start_server(accept, made.host, 0)
     made.port = server.sockets[0].getsockname()[1]
     user = quote(parts.username or query.get("user", ["postgres"])[0])
     password = f":{parts.password}" if parts.password else ""
