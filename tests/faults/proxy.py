@@ -14,12 +14,26 @@ from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 
+@dataclass(frozen=True)
+class Message:
+    """One that came by."""
+
+    wire: int
+    """Which connection's, from 0."""
+    place: int
+    """Which of that connection's, from 1."""
+    what: str
+    """`>Q` is a client's, `<C` the server's; with the text of commands and their ends."""
+
+
 @dataclass
 class Wire:
     """One connection that passes through."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
+    number: int = 0
+    count: int = 0
 
     def cut(self) -> None:
         """As if the network went away with a reset."""
@@ -37,6 +51,8 @@ class Proxy:
     cut_at: int | None = None
     """The message, counted over all connections from 1, at which the connection is cut: a client's
     is not passed on, nor is an answer of the server's, which has then done what it answers to."""
+    cut_on: tuple[str, int] | None = None
+    """The same, at the nth of the messages that begin so (see `Message.what`)."""
     count: int = 0
     """Messages that came by."""
     swallowing: bool = False
@@ -44,9 +60,9 @@ class Proxy:
     refusing: bool = False
     """New connections are reset."""
     cuts: int = 0
-    log: list[str] | None = None
-    """Where it is a list: who sent which message, `>Q` a client's, `<C` the server's."""
+    log: list[Message] = field(default_factory=list)
     wires: list[Wire] = field(default_factory=list)
+    opened: int = 0
 
     async def passable(self) -> None:
         while self.swallowing:
@@ -59,13 +75,22 @@ class Proxy:
     def note(self, wire: Wire, what: str) -> bool:
         """Count a message; whether the connection was cut for it."""
         self.count += 1
-        if self.log is not None:
-            self.log.append(what)
-        if self.cut_at is not None and self.count == self.cut_at:
-            self.cuts += 1
-            wire.cut()
-            return True
-        return False
+        wire.count += 1
+        self.log.append(Message(wire.number, wire.count, what))
+        if not self._is_it(what):
+            return False
+        self.cuts += 1
+        wire.cut()
+        return True
+
+    def _is_it(self, what: str) -> bool:
+        if self.cut_at is not None:
+            return self.count == self.cut_at
+        if self.cut_on is None or not what.startswith(self.cut_on[0]):
+            return False
+        name, left = self.cut_on
+        self.cut_on = (name, left - 1)
+        return left == 1
 
 
 def _name(head: bytes, body: bytes) -> str:
@@ -123,7 +148,8 @@ async def proxy_to(dsn: str) -> AsyncIterator[tuple[Proxy, str]]:
             return
         await made.passable()
         there, back = await connect()
-        wire = Wire(writer, back)
+        wire = Wire(writer, back, made.opened)
+        made.opened += 1
         made.wires.append(wire)
         ways = [
             asyncio.create_task(_pump(reader, back, made, wire, ">")),
