@@ -89,7 +89,7 @@ class Post(Outside):
     @property
     def repeated(self) -> int:
         """Letters that came again, as they were."""
-        return len(self.mailbox.letters) - len({one for one in self.mailbox.letters})
+        return len(self.mailbox.letters) - len(set(self.mailbox.letters))
 
 
 @asynccontextmanager
@@ -98,9 +98,7 @@ async def mail() -> AsyncIterator[Post]:
     connections: set[Server] = set()
 
     def connected() -> Server:
-        made = Server(
-            mailbox, enable_SMTPUTF8=True, auth_require_tls=False, hostname="mail.test"
-        )
+        made = Server(mailbox, enable_SMTPUTF8=True, auth_require_tls=False, hostname="mail.test")
         connections.add(made)
         return made
 
@@ -116,7 +114,7 @@ async def mail() -> AsyncIterator[Post]:
     finally:
         server.close()
         for one in connections:
-            if one.transport is not None:
+            if isinstance(one.transport, asyncio.WriteTransport):
                 one.transport.abort()
         await server.wait_closed()
 

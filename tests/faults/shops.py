@@ -25,8 +25,8 @@ from tests.faults.outside import (
 from tests.jobs import cohort_shop, funnel_data, rollup_data
 from tests.jobs.segment_readers import ACTIVE, Readers
 from tests.support import agent_shop
-from tests.support.agents import REPOSITORY, Bench
 from tests.support.agent_shop import FREE, AgentShop
+from tests.support.agents import REPOSITORY, Bench
 from tests.support.jobs import MIDNIGHT, NOW, Product
 from tests.support.mail import Post
 from tests.support.newsletter_providers import FakeBrevo, FakeMailchimp, FakeMailerLite
@@ -230,9 +230,7 @@ async def failed_looks(shop: Product) -> None:
 
 async def _ended_run(shop: Product, run: UUID, at: datetime) -> None:
     await agent_shop.sql.add_run(shop.pool, id=run, status="timed_out", at=at, now=at)
-    await shop.pool.execute(
-        "UPDATE lamplighter.runs SET finished_at = $2 WHERE id = $1", run, at
-    )
+    await shop.pool.execute("UPDATE lamplighter.runs SET finished_at = $2 WHERE id = $1", run, at)
 
 
 async def old_suggestions(shop: Product) -> None:
@@ -286,7 +284,9 @@ SHOPS: tuple[Shop, ...] = (
     Shop("update-segments", "update-segments", readers),
     Shop("process-sequences", "process-sequences", sequences, now=NOW + A_MINUTE),
     *(
-        Shop(f"sync-newsletter ({kind.__name__[4:]})", "sync-newsletter", addressees, provider(kind))
+        Shop(
+            f"sync-newsletter ({kind.__name__[4:]})", "sync-newsletter", addressees, provider(kind)
+        )
         for kind in (FakeMailerLite, FakeMailchimp, FakeBrevo)
     ),
     Shop(
@@ -300,9 +300,7 @@ SHOPS: tuple[Shop, ...] = (
     Shop("orchestration/github-sync", "orchestration/github-sync", one_repository, github),
     Shop("orchestration/analyze-github", "orchestration/analyze-github", that_repository),
     Shop("orchestration/batch", "orchestration/batch", one_repository, github_and_model, SIX, SIX),
-    Shop(
-        "orchestration/project", "orchestration/project", that_repository, only_model, SIX, SIX
-    ),
+    Shop("orchestration/project", "orchestration/project", that_repository, only_model, SIX, SIX),
     Shop(
         "orchestration/retry-failed",
         "orchestration/retry-failed",

@@ -38,12 +38,13 @@ RECORD = frozenset(
     for name in ("runs", "attempts", "run_logs", "entries", "activity", "idempotency_keys")
 )
 """The record of a run says how often it was tried. Of runs, those that there were before count."""
+HEARSAY = frozenset({"lamplighter.github_quota"})
+"""What GitHub said last, as far as it was heard; it is said again with each of its answers."""
 OF_EACH_TRY: Mapping[str, frozenset[str]] = {
     # What was asked of a model or GitHub and did not come back was asked for nevertheless.
     "lamplighter.model_spending": frozenset({"calls", "tokens_in", "tokens_out", "cost_usd"}),
     "lamplighter.agent_executions": frozenset({"calls", "tokens_in", "tokens_out", "cost_usd"}),
     "lamplighter.agent_units": frozenset({"attempts"}),
-    "lamplighter.github_quota": frozenset({"remaining"}),
     # Drawn by lot.
     "lamplighter.keys": frozenset({"value"}),
 }
@@ -62,7 +63,7 @@ class Rows:
         plain = {
             name: _plain(rows, self.counted[name], name)
             for name, rows in self.rows.items()
-            if name not in RECORD
+            if name not in RECORD | HEARSAY
         }
         before = [row for row in self.rows["lamplighter.runs"] if json.loads(row)["id"] in known]
         plain["lamplighter.runs"] = [json.loads(row) for row in before]
@@ -124,7 +125,7 @@ def _text(row: dict[str, Any]) -> str:
 
 
 def _on_our_clock(found: re.Match[str]) -> str:
-    moment = datetime.fromisoformat(re.sub(r"\+00$", "+00:00", found[0]).replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(re.sub(r"\+00$", "+00:00", found[0]))
     soon = datetime.now(UTC) + timedelta(hours=2)
     return "<clock>" if BEGAN <= moment <= soon else found[0]
 
