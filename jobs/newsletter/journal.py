@@ -41,6 +41,11 @@ class Journal:
             errors=row["errors"],
         )
 
+    async def begin(self, settled: Tally) -> None:
+        """Say that it has begun, and whether it reads everything."""
+        async with self._ctx.db.transaction() as connection:
+            await self.keep(connection, settled)
+
     async def keep(self, connection: Connection, settled: Tally) -> None:
         """Write what is settled, in the transaction that settles it."""
         await self._write(connection, settled, status="started")

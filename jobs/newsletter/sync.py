@@ -48,6 +48,7 @@ class Sync:
             position = await self._contacts.position(self._provider.audience)
             self._full = full or self._is_time(position)
             self.tally.full = self._settled.full = self._full or self.tally.full
+            await self._journal.begin(self._settled)
             cursor = await self._pull_first(position)
             await self._send_departures()
             await self._name_odd_groups()

@@ -137,6 +137,7 @@ def provider(kind: type[FakeMailerLite | FakeMailchimp | FakeBrevo]) -> MakeOuts
         subscribed = "active" if kind is FakeMailerLite else "subscribed"
         double.has("both@example.com", subscribed)
         double.has("there@example.com", subscribed)
+        double.has("gone@example.com", subscribed)
         double.has("leaver@example.com", "blocked" if kind is FakeBrevo else "unsubscribed")
         async with serving(double):
             yield AtProvider(double.services(), provider=double)
