@@ -143,28 +143,31 @@ async def proxy_to(dsn: str) -> AsyncIterator[tuple[Proxy, str]]:
         task.add_done_callback(tasks.discard)
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if made.refusing:
-            writer.transport.abort()
-            return
-        await made.passable()
-        there, back = await connect()
-        wire = Wire(writer, back, made.opened)
-        made.opened += 1
-        made.wires.append(wire)
-        ways = [
-            asyncio.create_task(_pump(reader, back, made, wire, ">")),
-            asyncio.create_task(_pump(there, writer, made, wire, "<")),
-        ]
+        back: asyncio.StreamWriter | None = None
+        ways: list[asyncio.Task[None]] = []
         try:
+            if made.refusing:
+                return
+            await made.passable()
+            there, back = await connect()
+            wire = Wire(writer, back, made.opened)
+            made.opened += 1
+            made.wires.append(wire)
+            ways = [
+                asyncio.create_task(_pump(reader, back, made, wire, ">")),
+                asyncio.create_task(_pump(there, writer, made, wire, "<")),
+            ]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             # What one side has done about it reaches the other when the network is back.
             await made.passable()
+            made.wires.remove(wire)
         finally:
+            for one in (writer, back):
+                if one is not None:
+                    one.transport.abort()
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            wire.cut()
-            made.wires.remove(wire)
 
     server = await asyncio.start_server(accept, made.host, 0)
     made.port = server.sockets[0].getsockname()[1]
@@ -178,5 +181,7 @@ async def proxy_to(dsn: str) -> AsyncIterator[tuple[Proxy, str]]:
         for task in [*tasks]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        # Aborted transports are closed in the loop's next round.
+        await asyncio.sleep(0)
         with suppress(TimeoutError):
             await asyncio.wait_for(server.wait_closed(), 5)
