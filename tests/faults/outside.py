@@ -10,9 +10,10 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from aiosmtpd.smtp import SMTP, Envelope
 from pydantic import SecretStr
@@ -25,7 +26,7 @@ from tests.support.github_repository import Item, Repository, large
 from tests.support.github_shop import NOW, TOKEN, ago
 from tests.support.mail import PUBLIC_URL, parsed
 from tests.support.newsletter_providers import FakeBrevo, FakeMailchimp, FakeMailerLite
-from tests.support.newsletters import FakeProvider, serving
+from tests.support.newsletters import serving
 from tests.support.openai_server import ModelDouble, model_double
 from tests.support.smtp_server import Answers, Server
 
@@ -35,6 +36,12 @@ class Outside:
     """The services that a trial's jobs are given; `told` is compared with the clean run's."""
 
     services: Services = field(default_factory=Services)
+    port: int = 0
+    """Where the double listens that matters here."""
+
+    def moved_to(self, port: int) -> None:
+        """What stands there is called from now on."""
+        raise NotImplementedError
 
     def told(self) -> Any:
         """What was written there in the end, in an order of its own."""
@@ -77,6 +84,9 @@ class Mailbox(Answers):
 class Post(Outside):
     mailbox: Mailbox = field(default_factory=Mailbox)
 
+    def moved_to(self, port: int) -> None:
+        self.services = Services(mail=_mail_at(port))
+
     def told(self) -> Any:
         return sorted({(to, subject) for to, _, subject in self.mailbox.letters})
 
@@ -92,6 +102,14 @@ class Post(Outside):
         return len(self.mailbox.letters) - len(set(self.mailbox.letters))
 
 
+def _mail_at(port: int) -> Mail:
+    return Mail(
+        smtp_url=SecretStr(f"smtp://127.0.0.1:{port}"),
+        sender="News <news@example.com>",
+        public_url=PUBLIC_URL,
+    )
+
+
 @asynccontextmanager
 async def mail() -> AsyncIterator[Post]:
     mailbox = Mailbox()
@@ -104,13 +122,8 @@ async def mail() -> AsyncIterator[Post]:
 
     server = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    settings = Mail(
-        smtp_url=SecretStr(f"smtp://127.0.0.1:{port}"),
-        sender="News <news@example.com>",
-        public_url=PUBLIC_URL,
-    )
     try:
-        yield Post(Services(mail=settings), mailbox=mailbox)
+        yield Post(Services(mail=_mail_at(port)), port, mailbox=mailbox)
     finally:
         server.close()
         for one in connections:
@@ -121,7 +134,11 @@ async def mail() -> AsyncIterator[Post]:
 
 @dataclass
 class AtProvider(Outside):
-    provider: FakeProvider = field(default_factory=FakeProvider)
+    provider: Any = None
+
+    def moved_to(self, port: int) -> None:
+        self.provider.url = _here(port)
+        self.services = self.provider.services()
 
     def told(self) -> Any:
         return {
@@ -140,7 +157,7 @@ def provider(kind: type[FakeMailerLite | FakeMailchimp | FakeBrevo]) -> MakeOuts
         double.has("gone@example.com", subscribed)
         double.has("leaver@example.com", "blocked" if kind is FakeBrevo else "unsubscribed")
         async with serving(double):
-            yield AtProvider(double.services(), provider=double)
+            yield AtProvider(double.services(), _port(double.url), provider=double)
 
     return made
 
@@ -149,6 +166,13 @@ def provider(kind: type[FakeMailerLite | FakeMailchimp | FakeBrevo]) -> MakeOuts
 class AtGitHub(Outside):
     github: GitHubDouble = field(default_factory=GitHubDouble)
     model: ModelDouble | None = None
+
+    def moved_to(self, port: int) -> None:
+        if self.model is not None:
+            self.services = replace(self.services, model=_model_at(_here(port) + "/v1"))
+        else:
+            self.github.url = _here(port)
+            self.services = replace(self.services, github=_github_at(_here(port)))
 
     def told(self) -> Any:
         return sorted(
@@ -173,23 +197,37 @@ async def github() -> AsyncIterator[AtGitHub]:
     async with github_double(now=lambda: NOW) as double:
         double.add(repository())
         double.writes.now = lambda: NOW
-        services = Services(github=GitHub(api_url=double.url, token=SecretStr(TOKEN)))
-        yield AtGitHub(services, github=double)
+        yield AtGitHub(Services(github=_github_at(double.url)), _port(double.url), github=double)
 
 
 @asynccontextmanager
 async def github_and_model() -> AsyncIterator[AtGitHub]:
     async with github() as made, model_double(says=eager) as model:
-        services = Services(
-            github=made.services.github,
-            model=Model(MODEL, SecretStr("key-of-tests"), model.url),
-        )
-        yield AtGitHub(services, github=made.github, model=model)
+        services = Services(github=made.services.github, model=_model_at(model.url))
+        yield AtGitHub(services, _port(model.url), github=made.github, model=model)
 
 
 @asynccontextmanager
 async def only_model() -> AsyncIterator[AtGitHub]:
     """Without a token nothing is fetched: what the shop has is looked at."""
     async with model_double(says=eager) as model:
-        services = Services(model=Model(MODEL, SecretStr("key-of-tests"), model.url))
-        yield AtGitHub(services, model=model)
+        services = Services(model=_model_at(model.url))
+        yield AtGitHub(services, _port(model.url), model=model)
+
+
+def _here(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
+
+
+def _port(url: str) -> int:
+    port = urlsplit(url).port
+    assert port is not None
+    return port
+
+
+def _github_at(url: str) -> GitHub:
+    return GitHub(api_url=url, token=SecretStr(TOKEN))
+
+
+def _model_at(url: str) -> Model:
+    return Model(MODEL, SecretStr("key-of-tests"), url)

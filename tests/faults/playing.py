@@ -182,7 +182,7 @@ async def play(place: Place, harm: Harm = none) -> Played:
         async with machine(
             through,
             types={shop.job: jobs()[shop.job]},
-            entries=[_entry(stock)],
+            entries=[entry_of(stock)],
             now=ManualTime(shop.now),
             services=outside.services,
             agents=shop.agents,
@@ -202,14 +202,18 @@ async def play(place: Place, harm: Harm = none) -> Played:
         )
 
 
-def _entry(stock: Stocked) -> Entry:
+def entry_of(
+    stock: Stocked, tries: int = TRIES, timeout: timedelta = timedelta(minutes=10)
+) -> Entry:
+    """The job's entry, whose runs are attempted again at once."""
     kind = jobs()[stock.shop.job]
     return Entry(
         name=stock.shop.job,
         job=stock.shop.job,
         cron="* * * * *",
         params=kind.job.params.model_validate(stock.params),
-        retry=Retry(attempts=TRIES, backoff=timedelta(0), max_backoff=timedelta(0)),
+        timeout=timeout,
+        retry=Retry(attempts=tries, backoff=timedelta(0), max_backoff=timedelta(0)),
     )
 
 

@@ -217,6 +217,12 @@ async def that_repository(shop: Product) -> Mapping[str, Any]:
     return {"project_id": str(project)}
 
 
+async def shown_repository(shop: Product) -> None:
+    """Fetched, with something of each kind, for all agents."""
+    made = AgentShop(shop)
+    await made.everything(await made.project())
+
+
 async def failed_looks(shop: Product) -> None:
     """A round that was left at work an hour ago."""
     made = AgentShop(shop)
