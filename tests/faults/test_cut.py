@@ -127,9 +127,10 @@ async def a_clean_run(place: Place) -> Played:
     assert clean.status == "succeeded", clean.error
     assert clean.attempts == 1
     assert clean.state != place.stock.state, "there was nothing to do"
-    again = await play(place)
-    # What two clean runs differ in would hide what a cut does.
-    assert again.differs_from(clean) == clean.wrong == [], place.stock.shop.name
+    assert clean.wrong == []
+    if FULL:
+        # What two clean runs differ in would hide what a cut does.
+        assert (await play(place)).differs_from(clean) == [], place.stock.shop.name
     return clean
 
 
