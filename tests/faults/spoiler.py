@@ -25,7 +25,7 @@ GARBAGE = (
     b"HTTP/1.1 999 \r\n\r\n",
     b"250-\r\n" * 200,
     b"250 OK" * 500,
-    b"599 \xff\xfe\r\n",
+    b"699 \xff\xfe\r\n",
 )
 
 
