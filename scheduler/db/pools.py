@@ -27,6 +27,14 @@ CONTROL_CONNECTIONS = 4
 CLOSING = 0.3
 """Seconds to say goodbye to a server, which may not answer."""
 
+NOTICED = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+"""A daemon that has vanished without a word is noticed by the server within half a minute, and what
+it had begun undone: by default its locks would hold up for hours whoever takes over."""
+
 # What says that the server is away, as opposed to that a statement was wrong.
 AWAY = (
     OSError,
@@ -80,7 +88,11 @@ class Pools:
             max_inactive_connection_lifetime=0,
             init=prepare_connection,
             reset=_leave_as_is,
-            server_settings={"application_name": "lamplighter", "statement_timeout": "3000"},
+            server_settings={
+                "application_name": "lamplighter",
+                "statement_timeout": "3000",
+                **NOTICED,
+            },
         )
         jobs = await asyncpg.create_pool(
             connect=connect,
@@ -92,7 +104,7 @@ class Pools:
             max_inactive_connection_lifetime=300,
             init=prepare_connection,
             reset=_leave_as_is,
-            server_settings={"application_name": "lamplighter job"},
+            server_settings={"application_name": "lamplighter job", **NOTICED},
         )
         return cls(control, jobs)
 

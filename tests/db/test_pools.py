@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 
-from scheduler.db.pools import CONTROL_TIMEOUT, Pools
+from scheduler.db.pools import CONTROL_TIMEOUT, NOTICED, Pools
 from scheduler.errors import DatabaseAwayError
 from tests.faults.proxy import Proxy, proxy_to
 
@@ -66,3 +66,11 @@ async def test_pools_are_closed_though_the_server_does_not_answer(database: str)
             await pools.close()
         with pytest.raises((OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)):
             await asking
+
+
+async def test_the_server_is_to_look_whether_the_daemon_is_still_there(database: str) -> None:
+    async with pools_through(database) as (_, proxy):
+        begun = [one.what for one in proxy.log if one.what.startswith(">startup")]
+    assert len(begun) == 2
+    for said in begun:
+        assert {f"{name} {value}" in said for name, value in NOTICED.items()} == {True}

@@ -23,7 +23,7 @@ class Message:
     place: int
     """Which of that connection's, from 1."""
     what: str
-    """`>Q` is a client's, `<C` the server's; with the text of commands and their ends."""
+    """`>Q` is a client's, `<C` the server's; with the text of commands and of their ends."""
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Proxy:
 def _name(head: bytes, body: bytes) -> str:
     """A message's type, and of a simple query and the end of a command its text."""
     if len(head) < 5:
-        return "startup"
+        return "startup " + body[4:].decode("utf-8", "replace").replace("\0", " ")
     kind = chr(head[0])
     return f"{kind} {body[:-1].decode('utf-8', 'replace')}" if kind in "QC" else kind
 
