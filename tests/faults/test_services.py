@@ -53,7 +53,10 @@ BY_OTHER_WAYS: Mapping[str, frozenset[str] | None] = {
     "public.email_queue": HOW_OFTEN,
     "public.email_logs": frozenset({"smtp_response"}),
     "lamplighter.suggestion_events": frozenset({"detail", "id", "seq"}),
-    "lamplighter.suggestions": frozenset({"seq", "unit_id"}),
+    # Which of two came first says its number there.
+    "lamplighter.newsletter_contacts": frozenset({"remote_id"}),
+    "public.newsletter_subscribers": frozenset({"mailerlite_id", "mailchimp_id", "brevo_id"}),
+    "lamplighter.suggestions": frozenset({"seq", "unit_id", "published_url"}),
 }
 """What says how it came about, and not what has come about."""
 
