@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from agents.approvals import APPROVAL, SECOND_LOOK
@@ -113,6 +113,23 @@ async def take(
     if task.is_stale(now):
         raise ConflictError("it was approved too long ago; approve it again")
     return replace(task, by_itself=automatic), False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What came of it."""
+
+    status: Literal["published", "publish_failed"]
+    url: str | None
+    error: str | None
+
+
+async def ended_by(connection: Connection, suggestion: UUID, run: UUID) -> Ended | None:
+    """What an earlier attempt of `run` has made of it, whose answer may have been lost."""
+    row = await sql.ended_by(connection, suggestion=suggestion, run=run)
+    if row is None:
+        return None
+    return Ended(row["status"], row["published_url"], row["publish_error"])
 
 
 async def begin(connection: Connection, task: Task, run: UUID, now: datetime) -> None:

@@ -50,6 +50,14 @@ ON CONFLICT (suggestion_id) DO UPDATE
 -- name: take_over!
 UPDATE lamplighter.publications SET run_id = :run WHERE suggestion_id = :suggestion;
 
+-- name: ended_by^
+-- What this run has made of it, in an earlier attempt.
+SELECT s.status, s.published_url, s.publish_error
+FROM lamplighter.publications p
+JOIN lamplighter.suggestions s ON s.id = p.suggestion_id
+WHERE p.suggestion_id = :suggestion AND p.run_id = :run AND p.done_at IS NOT NULL
+    AND s.status IN ('published', 'publish_failed');
+
 -- name: set_sent$
 UPDATE lamplighter.publications SET sent_at = :now
 WHERE suggestion_id = :suggestion AND run_id = :run AND done_at IS NULL

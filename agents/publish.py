@@ -118,6 +118,9 @@ class Publisher:
         ctx, now = self.ctx, self.ctx.now()
         async with ctx.db.transaction() as connection:
             await expire(connection, now)
+            ended = await outbox.ended_by(connection, suggestion, ctx.run_id)
+            if ended is not None:
+                return Outcome(suggestion, ended.status, ended.url, ended.error)
             task, begun = await outbox.take(
                 connection,
                 suggestion,

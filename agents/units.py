@@ -100,11 +100,11 @@ class FailedUnit:
 async def failed_units(ctx: JobContext, most: int) -> Sequence[FailedUnit]:
     """What failed within a day, has attempts left, and has waited long enough.
 
-    What a run that was stopped has left at work has failed too.
+    What a run that was stopped, or an earlier attempt of this one, left at work has failed too.
     """
     now = ctx.now()
     async with ctx.db.transaction() as connection:
-        await sql.give_up_left(connection, now=now)
+        await sql.give_up_left(connection, run=ctx.run_id, now=now)
         rows = sql.failed(
             connection,
             since=now - RETRIED_FOR,

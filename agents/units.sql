@@ -13,13 +13,13 @@ WHERE u.project_id = :project AND u.status = 'running' AND (u.run_id = :run OR N
     SELECT FROM lamplighter.runs r WHERE r.id = u.run_id AND r.status = 'running'));
 
 -- name: give_up_left!
--- The same for all projects: what runs that are over have left at work.
+-- The same for all projects: what runs that are over, or an earlier attempt of this one, left at work.
 UPDATE lamplighter.agent_units u
 SET status = 'failed', error = 'the process that worked on it was stopped', finished_at = :now,
     next_attempt_at = :now
 FROM lamplighter.runs r
 WHERE u.status = 'running' AND r.id = u.run_id
-    AND r.status NOT IN ('queued', 'running', 'retrying');
+    AND (u.run_id = :run OR r.status NOT IN ('queued', 'running', 'retrying'));
 
 -- name: at_work^
 SELECT run_id FROM lamplighter.agent_units WHERE project_id = :project AND status = 'running';

@@ -14,16 +14,17 @@ They go back when they sign up here again.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from uuid import uuid5
+from datetime import timedelta
 
 from pydantic import JsonValue
 
 from jobs.newsletter.contacts import Contacts
 from jobs.newsletter.http import new_session
+from jobs.newsletter.journal import Journal
 from jobs.newsletter.provider import Provider
 from jobs.newsletter.providers import HOW_TO_TURN_ONE_ON, providers_on
-from jobs.newsletter.sync import Sync, Tally
+from jobs.newsletter.sync import Sync
+from jobs.newsletter.tally import Tally
 from scheduler.errors import JobError
 from scheduler.job import Done, Job, JobContext, Outcome, Params, Skipped
 from scheduler.sql import load_sql
@@ -57,9 +58,9 @@ async def run(ctx: JobContext, params: SyncNewsletter) -> Outcome:
             return Done({"dryRun": True, "results": results})
         tallies: dict[str, Tally] = {}
         for provider in await quick_ones_first(ctx, on):
-            started_at = ctx.now()
-            tally = await Sync(ctx, provider).go(full=params.full)
-            await write_log(ctx, provider, tally, started_at)
+            journal = Journal(ctx, provider.name)
+            tally = await Sync(ctx, provider, journal).go(full=params.full)
+            await journal.close(tally)
             tallies[provider.name] = tally
             ctx.log.info(
                 "provider_synced",
@@ -99,26 +100,6 @@ async def quick_ones_first(ctx: JobContext, on: list[Provider]) -> list[Provider
     async with ctx.db.transaction() as connection:
         known = {row["provider"] async for row in sql.known_providers(connection)}
     return sorted(on, key=lambda provider: provider.name not in known)
-
-
-async def write_log(
-    ctx: JobContext, provider: Provider, tally: Tally, started_at: datetime
-) -> None:
-    async with ctx.db.transaction() as connection:
-        await sql.write_log(
-            connection,
-            id=uuid5(ctx.run_id, provider.name),
-            provider=provider.name,
-            sync_type="full" if tally.full else "incremental",
-            status=tally.status,
-            processed=tally.processed,
-            created=tally.created,
-            updated=tally.updated,
-            failed=tally.failed,
-            errors=tally.errors,
-            started_at=started_at,
-            now=ctx.now(),
-        )
 
 
 job = Job(

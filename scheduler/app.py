@@ -284,13 +284,14 @@ class App:
         for keeper in keepers:
             keeper.cancel()
         await asyncio.gather(*keepers, return_exceptions=True)
-        await self._clock.stop()
+        # At the same time: what the clock still fires is queued, and need not be waited for.
+        clock = asyncio.create_task(self._clock.stop())
         drain = asyncio.create_task(self._runner.drain(self._settings.drain_seconds))
         hurry = asyncio.create_task(self._hurry.wait())
         await asyncio.wait({drain, hurry}, return_when=asyncio.FIRST_COMPLETED)
         if not drain.done():
             await self._runner.drain(0)
-        await drain
+        await asyncio.gather(drain, clock)
         hurry.cancel()
         await asyncio.gather(
             self._pings.close(LAST_WORDS), *([alerts.close(LAST_WORDS)] if alerts else [])

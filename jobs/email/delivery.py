@@ -33,12 +33,21 @@ class Answer:
         return found[1] if found else None
 
     @property
+    def is_final(self) -> bool:
+        """Never, and not only not now. Codes that SMTP does not know say nothing."""
+        return 500 <= self.code < 600
+
+    @property
+    def is_nonsense(self) -> bool:
+        return not 200 <= self.code < 600
+
+    @property
     def is_ours(self) -> bool:
-        return self.code >= 500 and (self.enhanced or "").startswith(POLICY)
+        return self.is_final and (self.enhanced or "").startswith(POLICY)
 
     @property
     def is_bounce(self) -> bool:
-        return self.code >= 500 and self.enhanced in NO_SUCH_ADDRESS
+        return self.is_final and self.enhanced in NO_SUCH_ADDRESS
 
     @property
     def short(self) -> str:

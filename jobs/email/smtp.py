@@ -79,6 +79,9 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+NO_SMTP = "the server answered what is no answer in SMTP"
+
+
 class SmtpChannel:
     """One connection to a server. It connects when it has to."""
 
@@ -148,7 +151,7 @@ class SmtpChannel:
         except SMTPSenderRefused as error:
             answer = Answer(error.code, error.message)
             await self._reset(answer)
-            if answer.code >= 500:
+            if answer.is_final:
                 raise Trouble(
                     f"the mail server refused the sender ({answer.short})", str(answer)
                 ) from error
@@ -180,13 +183,17 @@ class SmtpChannel:
                 return Deferred("the server's answers are out of step", answer)
             if 200 <= answer.code < 300:
                 return Sent(answer, refused)
+            if answer.is_nonsense:
+                await self._drop()
+                return Deferred(NO_SMTP, answer, unclear=True)
             await self._reset(answer)
             return self._refusal(answer)
         return Sent(Answer(said.code, said.message), refused)
 
     def _refusal(self, answer: Answer, *, recipient: bool = False) -> Deferred | Refused:
-        if answer.code < 500:
-            return Deferred("the server said to try again later", answer)
+        if not answer.is_final:
+            why = NO_SMTP if answer.is_nonsense else "the server said to try again later"
+            return Deferred(why, answer)
         if answer.is_ours:
             raise Trouble(
                 f"the mail server refuses what we send ({answer.short}): its rules, or our name",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 from jobs.email.suppression import Reason, suppress
@@ -24,6 +25,9 @@ from scheduler.job import Connection, JobContext, Row
 from scheduler.sql import load_sql
 
 sql = load_sql(__file__)
+
+Note: TypeAlias = Callable[[Connection], Awaitable[None]]
+"""What else is written down in the transaction that keeps what became of a lot."""
 
 FIRST = UUID(int=0)
 STRETCH = 20_000
@@ -140,7 +144,7 @@ class Contacts:
             leaving = await sql.count_leaving(connection, provider=self.provider)
         return due["created"], due["updated"], leaving
 
-    async def keep_pushed(self, due: Sequence[Due], outcomes: Sequence[Outcome]) -> int:
+    async def keep_pushed(self, due: Sequence[Due], outcomes: Sequence[Outcome], note: Note) -> int:
         """Remember what became of them; how many turned out to have left there."""
         by_email = {outcome.email: outcome for outcome in outcomes}
         pairs = [(one, by_email[one.contact.email]) for one in due]
@@ -172,9 +176,10 @@ class Contacts:
                 now=now,
             )
             await sql.mark(connection, **columns, provider=self.provider, now=now)
+            await note(connection)
         return left
 
-    async def keep_left(self, outcomes: Sequence[Outcome]) -> None:
+    async def keep_left(self, outcomes: Sequence[Outcome], note: Note) -> None:
         done = [outcome for outcome in outcomes if outcome.kind in {"left", "gone"}]
         async with self._ctx.db.transaction() as connection:
             await sql.left(
@@ -189,6 +194,7 @@ class Contacts:
                 ],
                 now=self._ctx.now(),
             )
+            await note(connection)
 
     async def _keep(self, connection: Connection, contacts: Sequence[Remote], *, full: bool) -> int:
         if not contacts:

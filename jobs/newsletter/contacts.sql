@@ -185,7 +185,16 @@ WITH before AS MATERIALIZED (
 SELECT t.email, t.status
 FROM told t
 WHERE t.status IN ('unsubscribed', 'bounced', 'complained', 'cleaned')
-    AND t.was IS DISTINCT FROM t.status;
+    AND t.was IS DISTINCT FROM t.status
+    -- Who left here was unsubscribed there by us, though we may have been stopped before that was
+    -- noted: this is only its echo.
+    AND NOT (t.status = 'unsubscribed' AND t.was IN ('active', 'pending') AND EXISTS (
+        SELECT FROM newsletter_subscribers s
+        WHERE s.id = ANY (ARRAY(
+                SELECT o.id FROM newsletter_subscribers o WHERE o.email = ANY (:emails ::text[])
+                UNION SELECT subscriber_id FROM before
+            ))
+            AND lower(s.email) = t.email AND coalesce(s.status, 'active') <> 'active'));
 
 -- name: grouped$
 SELECT EXISTS (

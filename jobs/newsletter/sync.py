@@ -8,13 +8,11 @@ committed once it is done, and can be done again.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from pydantic import JsonValue
-
-from jobs.newsletter.contacts import FIRST, Contacts, Due, Position
+from jobs.newsletter.contacts import FIRST, Contacts, Due, Note, Position
+from jobs.newsletter.journal import Journal
 from jobs.newsletter.lots import in_lots
 from jobs.newsletter.provider import (
     Contact,
@@ -25,96 +23,32 @@ from jobs.newsletter.provider import (
     RefusedError,
     is_address,
 )
+from jobs.newsletter.tally import Tally
 from scheduler.job import JobContext
 
 FULL_EVERY = timedelta(days=7) - timedelta(hours=1)
 """A daily job that is a little early today still reconciles on its day of the week."""
-MOST_ERRORS = 50
-
-
-@dataclass(slots=True)
-class Tally:
-    """What one sync did, for the answer and for `newsletter_sync_log`."""
-
-    full: bool = False
-    created: int = 0
-    updated: int = 0
-    left: int = 0
-    """Unsubscribed there, since they left here."""
-    deleted: int = 0
-    """Found to have been deleted there."""
-    failed: int = 0
-    pulled: int = 0
-    suppressed: int = 0
-    """Left here, since they left there."""
-    errors: list[JsonValue] = field(default_factory=list)
-    down: str | None = None
-    """Why the provider could not be worked with to the end."""
-
-    @property
-    def processed(self) -> int:
-        return self.created + self.updated + self.left + self.failed
-
-    @property
-    def status(self) -> str:
-        done = self.created + self.updated + self.left + self.pulled
-        if self.down is not None and not done:
-            return "failed"
-        return "completed" if self.down is None and not self.failed else "partial"
-
-    def count(self, outcomes: Sequence[Outcome]) -> None:
-        for outcome in outcomes:
-            match outcome.kind:
-                case "created":
-                    self.created += 1
-                case "updated":
-                    self.updated += 1
-                case "left":
-                    self.left += 1
-                case "gone":
-                    self.deleted += 1
-                case "refused" | "failed":
-                    message = outcome.message or outcome.kind
-                    self.fail({"email": outcome.email, "message": message})
-
-    def fail(self, error: dict[str, JsonValue]) -> None:
-        self.failed += 1
-        if len(self.errors) < MOST_ERRORS:
-            self.errors.append(error)
-
-    def stop(self, error: ProviderError) -> None:
-        self.down = str(error)
-        self.errors = [{"message": self.down}, *self.errors[: MOST_ERRORS - 1]]
-
-    def result(self) -> dict[str, JsonValue]:
-        return {
-            "success": self.status == "completed",
-            "processed": self.processed,
-            "created": self.created,
-            "updated": self.updated,
-            "unsubscribed": self.left,
-            "failed": self.failed,
-            "pulled": self.pulled,
-            "suppressed": self.suppressed,
-            "deleted": self.deleted,
-            "full": self.full,
-            "errors": self.errors,
-        }
 
 
 class Sync:
     """One sync of one provider."""
 
-    def __init__(self, ctx: JobContext, provider: Provider) -> None:
+    def __init__(self, ctx: JobContext, provider: Provider, journal: Journal) -> None:
         self._ctx = ctx
         self._provider = provider
+        self._journal = journal
         self._contacts = Contacts(ctx, provider.name)
-        self.tally = Tally()
+        self._full = False
 
     async def go(self, *, full: bool) -> Tally:
+        """What it has done, with what earlier attempts of the run have done."""
+        self.tally = await self._journal.earlier()
+        self._settled = self.tally.copy()
         try:
             position = await self._contacts.position(self._provider.audience)
-            self.tally.full = full or self._is_time(position)
+            self._full = full or self._is_time(position)
+            self.tally.full = self._settled.full = self._full or self.tally.full
+            await self._journal.begin(self._settled)
             cursor = await self._pull_first(position)
             await self._send_departures()
             await self._name_odd_groups()
@@ -134,10 +68,10 @@ class Sync:
     async def _pull_first(self, position: Position) -> Cursor | None:
         """Read what changed, or everything; a reconcile that was cut off goes on where it was."""
         cursor, begun = position.cursor, position.full_begun_at
-        if self.tally.full and begun is None:
+        if self._full and begun is None:
             await self._contacts.begin_full()
             cursor, begun = None, self._ctx.now()
-        cursor = await self._pull(cursor, full=self.tally.full)
+        cursor = await self._pull(cursor, full=self._full)
         if begun is not None:
             self.tally.deleted += await self._contacts.end_full(begun)
         return cursor
@@ -174,14 +108,14 @@ class Sync:
         while leaving := await self._contacts.leaving(after, self._provider.lot):
             after = leaving[-1].email
             outcomes = await self._provider.leave(leaving)
-            await self._contacts.keep_left(outcomes)
+            await self._contacts.keep_left(outcomes, self._note(outcomes))
             self._count(leaving, outcomes)
 
     async def _send_due(self) -> None:
         after: UUID | None = FIRST
         while after is not None:
             begin = after
-            due, after = await self._contacts.due(begin, full=self.tally.full)
+            due, after = await self._contacts.due(begin, full=self._full)
             if after is not None:
                 await self._contacts.leave_here(begin, after)
             # Of two rows with one address, the first is the one that is sent from now on.
@@ -190,8 +124,15 @@ class Sync:
                 sendable = [one.contact for one in lot if is_address(one.contact.email)]
                 outcomes = await self._provider.push(sendable) if sendable else []
                 outcomes = [*outcomes, *_no_addresses(lot)]
-                self.tally.suppressed += await self._contacts.keep_pushed(lot, outcomes)
+                self.tally.suppressed += await self._contacts.keep_pushed(
+                    lot, outcomes, self._note(outcomes)
+                )
                 self._count([one.contact for one in lot], outcomes)
+
+    def _note(self, outcomes: Sequence[Outcome]) -> Note:
+        """Adds what is settled to the log: who failed for now is sent again, and counts then."""
+        self._settled.count([one for one in outcomes if one.kind != "failed"])
+        return lambda connection: self._journal.keep(connection, self._settled)
 
     def _count(self, contacts: Sequence[Contact], outcomes: Sequence[Outcome]) -> None:
         self.tally.count(outcomes)

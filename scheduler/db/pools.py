@@ -10,7 +10,7 @@ import asyncio
 import json
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -25,6 +25,16 @@ PooledConnection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 CONTROL_TIMEOUT = 3.0
 """Seconds for each call of the control pool: claims, heartbeats, settling, health."""
 CONTROL_CONNECTIONS = 4
+CLOSING = 0.3
+"""Seconds to say goodbye to a server, which may not answer."""
+
+NOTICED = {
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
+}
+"""A daemon that has vanished without a word is noticed by the server within half a minute, and what
+it had begun undone: by default its locks would hold up for hours whoever takes over."""
 
 # What says that the server is away, as opposed to that a statement was wrong.
 AWAY = (
@@ -97,7 +107,11 @@ class Pools:
             max_inactive_connection_lifetime=0,
             init=prepare_connection,
             reset=_leave_as_is,
-            server_settings={"application_name": "lamplighter", "statement_timeout": "3000"},
+            server_settings={
+                "application_name": "lamplighter",
+                "statement_timeout": "3000",
+                **NOTICED,
+            },
         )
         jobs = await asyncpg.create_pool(
             connect=connect,
@@ -109,7 +123,7 @@ class Pools:
             max_inactive_connection_lifetime=300,
             init=prepare_connection,
             reset=_leave_as_is,
-            server_settings={"application_name": "lamplighter job"},
+            server_settings={"application_name": "lamplighter job", **NOTICED},
         )
         return cls(control, jobs)
 
@@ -120,8 +134,17 @@ class Pools:
         Raises `DatabaseAwayError` where the server is away, also in the middle.
         """
         try:
-            async with self._control.acquire(timeout=CONTROL_TIMEOUT) as connection:
+            connection = await self._control.acquire(timeout=CONTROL_TIMEOUT)
+            try:
                 yield connection
+            except (*AWAY, asyncio.CancelledError):
+                # Given back as it is, it would wait for the server to confirm that the statement
+                # is cancelled, and a server that does not answer would turn a cancellation of
+                # this task into a timeout.
+                _cut(connection)
+                raise
+            finally:
+                await self._control.release(connection)
         except AWAY as error:
             raise DatabaseAwayError(f"the database is away: {describe(error)}") from error
 
@@ -136,11 +159,20 @@ class Pools:
             pass
 
     async def close(self) -> None:
-        for pool in (self._control, self.jobs):
-            try:
-                await asyncio.wait_for(pool.close(), CONTROL_TIMEOUT)
-            except (*AWAY, asyncio.CancelledError):
-                pool.terminate()
+        await asyncio.gather(_close(self._control), _close(self.jobs))
+
+
+async def _close(pool: Pool) -> None:
+    try:
+        await asyncio.wait_for(pool.close(), CLOSING)
+    except (*AWAY, asyncio.CancelledError):
+        pool.terminate()
+
+
+def _cut(connection: PooledConnection) -> None:
+    # The pool takes a lost connection back by itself; then there is nothing to cut.
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def prepare_connection(connection: asyncpg.Connection[Any] | PooledConnection) -> None:

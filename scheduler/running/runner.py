@@ -21,7 +21,7 @@ from scheduler.entry import Entry, Schedule
 from scheduler.errors import DatabaseAwayError
 from scheduler.job import Params
 from scheduler.run import Settlement, Status
-from scheduler.running.attempt import Attempt, Lost
+from scheduler.running.attempt import CANCEL_GRACE, Attempt, Lost
 from scheduler.running.outcome import Cancelled, End, Failed, Interrupted, settlement
 from scheduler.running.registry import JobType
 from scheduler.services import Services
@@ -33,6 +33,8 @@ HEARTBEAT = 5.0
 LEASE = 15.0
 """Seconds of silence after which an attempt counts as abandoned."""
 RESCUE_EVERY = 2.0
+LAST_WORDS = CANCEL_GRACE + 0.5
+"""Seconds in which runs that are stopped at the end of a drain end and are recorded."""
 POLL = 1.0
 """Seconds between looks for runs that became ready without this process being told."""
 
@@ -186,7 +188,7 @@ class Runner:
         for attempt in self._live.values():
             attempt.stop(Interrupted())
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=1.5)
+            await asyncio.wait(self._tasks, timeout=LAST_WORDS)
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)

@@ -32,6 +32,8 @@ from scheduler.timing.cron import Cron
 from scheduler.timing.due import MOST_MISSED_ROWS, Owed, owed
 from scheduler.timing.values import written
 
+LAST_LOOK = 1.0
+"""Seconds that a look has to end when the clock is stopped."""
 TICK = 1.0
 """Seconds between ticks, which see changes of the machine's clock, suspends, and others' pauses."""
 ABSENCE = timedelta(seconds=10)
@@ -86,13 +88,15 @@ class Clock:
         self._ring.set()
 
     async def stop(self) -> None:
-        """Look no more. A look that is going on is finished first: its rows are being written."""
+        """Look no more. A look that is going on is finished first, where the database answers."""
         self._ticking = False
         if self._loops:
             self._timer.shutdown(wait=False)
-        async with self._looking:
-            for loop in self._loops:
-                loop.cancel()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._looking.acquire(), LAST_LOOK)
+            self._looking.release()
+        for loop in self._loops:
+            loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
 
     @property

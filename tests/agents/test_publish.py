@@ -613,6 +613,29 @@ async def test_the_job_fails_where_it_is_not_published(press: Press) -> None:
         await job.run(press.bench.context(), Publish(suggestion=made))
 
 
+async def test_attempted_again_after_its_end_a_run_says_what_came_of_it(press: Press) -> None:
+    """The answer to the commit was lost, and with it the attempt that had published."""
+    made, run = await press.approved(), uuid4()
+    first = await press.publish(made, run_id=run)
+    assert await press.publish(made, run_id=run) == first
+    assert first.status == "published"
+    assert len(press.github.writes.made) == 1
+    with pytest.raises(ConflictError, match="it is published"):
+        await press.publish(made, run_id=uuid4())
+
+
+async def test_attempted_again_after_it_failed_a_run_says_why(press: Press) -> None:
+    press.github.writes.archived = True
+    made, run = await press.approved(), uuid4()
+    first = await press.publish(made, run_id=run)
+    press.github.writes.archived = False
+    assert await press.publish(made, run_id=run) == first
+    assert (first.status, press.github.writes.made) == ("publish_failed", [])
+    # Somebody approves it again: that is another matter.
+    await press.bench.call(approve, made, ANA)
+    assert (await press.publish(made, run_id=run)).status == "published"
+
+
 async def test_the_job_without_a_suggestion_takes_all_that_are_ready(press: Press) -> None:
     press.bench.auto(kinds={"chore"}, authors={"octocat"})
     made = await press.bench.one("Billing needs work", "issue:7", kind="chore")

@@ -51,9 +51,16 @@ async def violations(dsn: str, due: Mapping[str, Due] | None = None) -> list[str
     connection = await asyncpg.connect(dsn, timeout=10, command_timeout=60)
     try:
         await prepare_connection(connection)
-        return [*await _broken(connection), *await _lost_or_doubled(connection, due or {})]
+        return await violations_on(connection, due)
     finally:
         await connection.close()
+
+
+async def violations_on(
+    connection: asyncpg.Connection[Any], due: Mapping[str, Due] | None = None
+) -> list[str]:
+    """The same, asked on a connection that is there."""
+    return [*await _broken(connection), *await _lost_or_doubled(connection, due or {})]
 
 
 async def _broken(connection: asyncpg.Connection[Any]) -> list[str]:

@@ -17,10 +17,12 @@ from scheduler.db.pools import Pools, prepare_connection
 from scheduler.db.runs import Fired, Run, RunStore
 from scheduler.entry import Entry, Schedule
 from scheduler.job import Done, Job, JobContext, Outcome, Params
+from scheduler.policy import AgentPolicy
 from scheduler.run import Trigger
 from scheduler.running.fires import fire_by_hand, fire_on_clock
 from scheduler.running.registry import JobType
 from scheduler.running.runner import Runner
+from scheduler.services import Services
 from scheduler.timing.clock import Clock
 from scheduler.watching.events import Events
 
@@ -92,6 +94,7 @@ class Machine:
         schedule: Schedule,
         now: Callable[[], datetime],
         replica: str,
+        services: Services | None = None,
     ) -> None:
         self.pools = pools
         self.store = RunStore(pools, replica)
@@ -107,6 +110,7 @@ class Machine:
             schedule=schedule,
             now=now,
             replica=replica,
+            services=services,
             events=self.events,
         )
         self.clock = Clock(self.runner, self.entries, schedule, now)
@@ -158,14 +162,22 @@ async def machine(
     replica: str = "one",
     claims: bool = True,
     max_concurrent_runs: int = 5,
+    types: Mapping[str, JobType] | None = None,
+    services: Services | None = None,
+    agents: AgentPolicy | None = None,
 ) -> AsyncIterator[Machine]:
-    """A running runner (its clock is not started). `work` is the job `work`, or several by name."""
+    """A running runner (its clock is not started). `work` is the job `work`, or several by name.
+
+    `types` are jobs that there are in life, in its place.
+    """
     works = work if isinstance(work, Mapping) else {"work": work}
-    jobs = {name: job_type(name, one) for name, one in works.items()}
-    chosen = entries if entries is not None else [entry(name) for name in works]
-    schedule = Schedule({one.name: one for one in chosen}, max_concurrent_runs)
+    jobs = types or {name: job_type(name, one) for name, one in works.items()}
+    chosen = entries if entries is not None else [entry(name) for name in jobs]
+    schedule = Schedule(
+        {one.name: one for one in chosen}, max_concurrent_runs, agents=agents or AgentPolicy()
+    )
     pools = await Pools.open(lambda: dsn, job_connections=max_concurrent_runs)
-    made = Machine(pools, jobs, schedule, now or ManualTime(), replica)
+    made = Machine(pools, jobs, schedule, now or ManualTime(), replica, services)
     made.runner.start(claims=claims)
     try:
         yield made

@@ -73,6 +73,21 @@ async def test_any_other_refusal_is_of_that_message_only(
 
 
 @pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
+async def test_a_code_that_smtp_does_not_know_refuses_nothing(
+    wire: Post, server: MailServer, stage: str
+) -> None:
+    server.answer(**{stage: {"*": "699 5.1.1 \\o/"}})
+    message = await wire.message(TO)
+    data = await wire.run()
+    assert (data["failed"], data["deferred"], data["paused"]) == (0, 1, False)
+    assert (await wire.row(message))["next_retry_at"] is not None
+    assert await wire.rows("suppressions") == []
+    server.answer()
+    wire.now += timedelta(hours=1)
+    assert (await wire.run())["sent"] == 1
+
+
+@pytest.mark.parametrize("stage", ["mail", "rcpt", "data"])
 async def test_not_now_backs_off_until_its_attempts_are_used_up(
     wire: Post, server: MailServer, stage: str
 ) -> None:

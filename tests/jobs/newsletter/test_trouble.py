@@ -405,5 +405,31 @@ async def test_a_run_that_is_attempted_again_is_logged_once(here: Newsletter, th
     await here.add("ann@example.com")
     run_id = uuid4()
     await here.sync(there.services, run_id=run_id)
-    await here.sync(there.services, run_id=run_id)
-    assert len(await here.logged()) == 1
+    once = await here.logged()
+    assert len(once) == 1
+    again = (await here.sync(there.services, run_id=run_id))[there.name]
+    assert await here.logged() == once
+    assert (again["created"], again["full"]) == (1, True)
+
+
+async def test_a_run_that_is_killed_at_any_commit_is_logged_as_if_it_had_not_been(
+    shop: Product, there: There
+) -> None:
+    here = await crowded(shop, there)
+    run_id = uuid4()
+    kills = 0
+    while True:
+        try:
+            await here.sync(there.services, commits_left=kills, run_id=run_id)
+            break
+        except LeaseLostError:
+            kills += 1
+    assert kills >= 6
+    [row] = await here.logged()
+    # Whom the provider had taken when it was killed is updated there the next time.
+    assert row["records_created"] + row["records_updated"] == 12
+    # Who had been unsubscribed there is found to have left.
+    assert row["records_processed"] in {13, 14}
+    assert row["records_failed"] == 1
+    assert [error["email"] for error in row["errors"]] == ["invalid@example.com"]
+    assert (row["sync_type"], row["status"]) == ("full", "partial")

@@ -126,6 +126,22 @@ async def test_what_a_run_left_at_work_is_tried_again(office: Office) -> None:
     assert (data["retriedCount"], data["suggestionsCreated"]) == (1, 1)
 
 
+async def test_what_an_earlier_attempt_of_this_run_left_at_work_is_tried_again(
+    office: Office,
+) -> None:
+    made = await office.shop.project()
+    await office.shop.pull(made)
+    office.shop.run_id = uuid4()
+    pool = office.shop.product.pool
+    await agent_shop.sql.add_run(
+        pool, id=office.shop.run_id, status="running", at=ago(minutes=30), now=NOW
+    )
+    await agent_shop.sql.add_unit(pool, project=made, run=office.shop.run_id, at=ago(minutes=30))
+    data = await office.shop.run(retry_failed.job)
+    assert (data["retriedCount"], data["suggestionsCreated"]) == (1, 1)
+    assert [row["status"] for row in await office.shop.units()] == ["succeeded"]
+
+
 async def test_a_call_that_is_attempted_again_after_its_work_says_what_came_of_it(
     office: Office,
 ) -> None:
