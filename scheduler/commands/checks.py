@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from scheduler.app import all_jobs, read_schedule_file, replica_name
 from scheduler.db.catalog import Catalog, missing
 from scheduler.db.database import Database
-from scheduler.db.migrations import pending
+from scheduler.db.migrations import Standing, standing
 from scheduler.errors import DatabaseAwayError, LamplighterError, SettingsError
 from scheduler.now import clock_with
 from scheduler.running.registry import JobType
@@ -63,6 +63,7 @@ async def examine() -> list[Finding]:
             for problem in error.problems
         )
     findings.append(await _mail(settings))
+    findings.extend(await _alerts(settings))
     findings.extend(await newsletter_providers(settings.services))
     findings.extend(await _database(settings, jobs))
     findings.append(await _github(settings))
@@ -94,6 +95,24 @@ async def _mail(settings: Settings) -> Finding:
     if lacking:
         said += f"; those of sequences wait until {' and '.join(lacking)}"
     return Finding("mail", True, said)
+
+
+async def _alerts(settings: Settings) -> list[Finding]:
+    """Whether Apprise can use each address; nothing is sent."""
+    from scheduler.watching.alerts.sending import channels_of, usable
+
+    channels = channels_of([url.get_secret_value() for url in settings.alert_urls])
+    if not channels:
+        return [Finding("alerts", True, "ALERT_URLS is not set: nobody is told what goes wrong")]
+    return [
+        Finding(
+            "alerts",
+            why is None,
+            f"channel {channel.number} ({channel.scheme}): {why or 'can be used'}",
+            "`lamplighter alert test` sends a message" if why is None else "correct ALERT_URLS",
+        )
+        for channel, why in zip(channels, await usable(channels), strict=True)
+    ]
 
 
 async def newsletter_providers(services: Services) -> list[Finding]:
@@ -148,6 +167,17 @@ async def _database(settings: Settings, jobs: Mapping[str, JobType]) -> list[Fin
         await database.close()
 
 
+def _schema(found: Standing) -> Finding:
+    if found.refusal:
+        return Finding("schema", False, found.refusal, "use the newer version of lamplighter")
+    if found.pending:
+        todo = ", ".join(migration.id for migration in found.pending)
+        fix = "`lamplighter migrate` (the daemon does it by itself at start)"
+        return Finding("schema", False, f"to be applied: {todo}", fix)
+    newer = f"; a newer version has laid {', '.join(found.newer)}" if found.newer else ""
+    return Finding("schema", True, f"up to date{newer}")
+
+
 async def _inside(database: Database, name: str, jobs: Mapping[str, JobType]) -> list[Finding]:
     findings: list[Finding] = []
     async with database.connection() as connection:
@@ -161,15 +191,7 @@ async def _inside(database: Database, name: str, jobs: Mapping[str, JobType]) ->
                 "upgrade it to PostgreSQL 14 or newer",
             )
         )
-        todo = [migration.id for migration in await pending(connection)]
-        findings.append(
-            Finding(
-                "schema",
-                not todo,
-                "up to date" if not todo else f"to be applied: {', '.join(todo)}",
-                "`lamplighter migrate` (the daemon does it by itself at start)",
-            )
-        )
+        findings.append(_schema(await standing(connection)))
         hidden = [row["table"] async for row in sql.row_security(connection)]
     findings.append(
         Finding(

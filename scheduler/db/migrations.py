@@ -106,11 +106,6 @@ def _version(functions: str) -> int:
     return int(found[1]) if found and found[1] else 0
 
 
-async def pending(connection: asyncpg.Connection) -> list[Migration]:
-    """What `migrate` would apply, in order."""
-    return (await standing(connection)).pending
-
-
 async def migrate(
     connection: asyncpg.Connection, folder: Path = MIGRATIONS, *, tries: int = LOCK_TRIES
 ) -> list[str]:

@@ -171,3 +171,14 @@ async def test_channels_are_tested_without_a_daemon_or_a_database(
     done = await command("alert", "test", cwd=tmp_path, **nothing)
     assert done.code == 1
     assert "ALERT_URLS is not set" in done.err
+
+
+async def test_doctor_says_which_address_is_of_no_use(database: str, tmp_path: Path) -> None:
+    urls = "json://127.0.0.1:1/hunter2 nonsense://hunter2"
+    found = await command("doctor", "--json", cwd=tmp_path, DATABASE_URL=database, ALERT_URLS=urls)
+    looks = [one for one in json.loads(found.out) if one["check"] == "alerts"]
+    assert [(one["ok"], one["fix"]) for one in looks] == [
+        (True, "`lamplighter alert test` sends a message"),
+        (False, "correct ALERT_URLS"),
+    ]
+    assert "hunter2" not in found.out + found.err
