@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
@@ -30,6 +31,8 @@ from tests.support.postgres import Postgres
 TIMEOUT = 8.0
 """Seconds of one attempt: shorter than what clients wait for a server that hangs. Of the last five
 agents and syncs begin nothing new."""
+PLENTY = 300.0
+"""The same once all is well."""
 TRIES = trials(2, 1)
 SLACK = 3.0 if FULL else 30.0
 BAD_RUNS = trials(3, 1)
@@ -96,17 +99,19 @@ SERVICES = (
 @dataclass
 class Tally:
     seconds: list[float] = field(default_factory=list)
-    """Of one attempt of a run."""
+    """Of one attempt of a run with a bad server ..."""
+    well: list[float] = field(default_factory=list)
+    """... and with one that is well."""
     statuses: Counter[str] = field(default_factory=Counter)
     spoiled: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
     wrong: list[str] = field(default_factory=list)
 
 
-async def fire(one: Machine, now: ManualTime, shop: Shop, tally: Tally) -> Run:
+async def fire(one: Machine, now: ManualTime, shop: Shop, seconds: list[float]) -> Run:
     began = monotonic()
     run = await one.ended(await one.on_clock(now.moment, shop.job))
-    tally.seconds.append((monotonic() - began) / max(run.attempt, 1))
+    seconds.append((monotonic() - began) / max(run.attempt, 1))
     return run
 
 
@@ -123,25 +128,33 @@ async def rounds(place: Place, service: Service, seed: int | None, tally: Tally)
     async with shop.outside() as outside, spoiler_before(outside.port, seed or 0) as spoiler:
         outside.moved_to(spoiler.port)
         now = ManualTime(shop.now)
-        async with machine(
-            place.dsn,
-            types={shop.job: jobs()[shop.job]},
-            entries=[entry_of(place.stock, tries=TRIES, timeout=timedelta(seconds=TIMEOUT))],
-            now=now,
-            services=outside.services,
-            agents=shop.agents,
-        ) as one:
-            if seed is not None:
-                spoiler.chance = (0.1, 0.3, 0.7, 1.0)[seed % 4]
+
+        @asynccontextmanager
+        async def a_daemon(timeout: float) -> AsyncIterator[Machine]:
+            entry = entry_of(place.stock, tries=TRIES, timeout=timedelta(seconds=timeout))
+            async with machine(
+                place.dsn,
+                types={shop.job: jobs()[shop.job]},
+                entries=[entry],
+                now=now,
+                services=outside.services,
+                agents=shop.agents,
+            ) as one:
+                yield one
+
+        if seed is not None:
+            spoiler.chance = (0.1, 0.3, 0.7, 1.0)[seed % 4]
+            async with a_daemon(TIMEOUT) as one:
                 for _ in range(BAD_RUNS):
-                    run = await fire(one, now, shop, tally)
+                    run = await fire(one, now, shop, tally.seconds)
                     tally.statuses[run.status] += 1
                     if run.status not in STATUSES:
                         tally.wrong.append(f"{shop.name}, {seed}: {run.status} {run.error_message}")
                     now.move(seconds=service.step.total_seconds())
             spoiler.chance = 0
+        async with a_daemon(PLENTY) as one:
             for _ in range(GOOD_RUNS):
-                run = await fire(one, now, shop, tally)
+                run = await fire(one, now, shop, tally.well)
                 if run.status != "succeeded":
                     tally.wrong.append(
                         f"{shop.name}, {seed}: all is well, and {run.status}: {run.error_message}"
