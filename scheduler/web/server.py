@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
@@ -44,6 +44,7 @@ class Limits:
     """How long answers may take at the stop; who waits for a run is told within a second."""
 
 
+VERSIONS = frozenset({HttpVersion10, HttpVersion11})
 PROBES = frozenset({"/livez", "/readyz"})
 
 SLOW = "the request did not arrive in time"
@@ -67,6 +68,9 @@ BY_THE_OTHER_SIDE = (
 
 class Request(web.Request):
     """A request whose answers do not say what made them."""
+
+    is_of_other_version = False
+    """Not HTTP/1.0 or 1.1; it is answered in 1.0, since its own is none that we speak."""
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         response.headers.popall("Server", None)
@@ -196,9 +200,14 @@ class Server(web.Server):
         writer: AbstractStreamWriter,
         task: asyncio.Task[None],
     ) -> Request:
-        return Request(
+        is_other = message.version not in VERSIONS
+        if is_other:
+            message = message._replace(version=HttpVersion10)
+        made = Request(
             message, payload, protocol, writer, task, self._loop, client_max_size=MAX_BODY
         )
+        made.is_of_other_version = is_other
+        return made
 
 
 class _Runner(web.AppRunner):
@@ -217,6 +226,8 @@ class _Runner(web.AppRunner):
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             connection = request.protocol
+            if isinstance(request, Request) and request.is_of_other_version:
+                return Refusal(400, MALFORMED, close=True).answer()
             if isinstance(connection, Connection) and connection.is_reserve:
                 return await _handle_in_reserve(request)
             return await front.answer(request, route)

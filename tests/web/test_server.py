@@ -68,6 +68,16 @@ async def test_what_is_no_request_is_400_in_the_usual_form(site: OpenSite, data:
     assert not [line for line in logs if line["log_level"] not in {"debug", "info"}]
 
 
+@pytest.mark.parametrize("version", [b"0.9", b"2.0"])
+async def test_another_version_is_answered_in_one_that_is_spoken(
+    site: OpenSite, version: bytes
+) -> None:
+    one = await site()
+    said = await one.raw(LIVEZ.replace(b"1.1", version))
+    assert said.startswith(b"HTTP/1.0 400 ")
+    assert parsed(said)[2]["success"] is False
+
+
 async def test_no_answer_says_what_made_it(site: OpenSite) -> None:
     one = await site()
     paths = ("/livez", "/nowhere", "/api/v1/workers/count", "/openapi.json", "/api/v1/jobs")
