@@ -69,8 +69,8 @@ BY_THE_OTHER_SIDE = (
 class Request(web.Request):
     """A request whose answers do not say what made them."""
 
-    is_of_other_version = False
-    """Not HTTP/1.0 or 1.1; it is answered in 1.0, since its own is none that we speak."""
+    is_malformed = False
+    """The parser has let it pass, and it is answered 400 all the same."""
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         response.headers.popall("Server", None)
@@ -202,12 +202,23 @@ class Server(web.Server):
     ) -> Request:
         is_other = message.version not in VERSIONS
         if is_other:
+            # It is answered in a version that is spoken here.
             message = message._replace(version=HttpVersion10)
         made = Request(
             message, payload, protocol, writer, task, self._loop, client_max_size=MAX_BODY
         )
-        made.is_of_other_version = is_other
+        made.is_malformed = is_other or _has_two_ends(message)
         return made
+
+
+def _has_two_ends(message: RawRequestMessage) -> bool:
+    """Whether two readers may see its body end at two places: nothing behind it is to be trusted."""
+    # (What could not be parsed comes with a plain dict of no headers.)
+    if "Transfer-Encoding" not in message.headers:
+        return False
+    encodings = message.headers.getall("Transfer-Encoding")
+    is_chunked = len(encodings) == 1 and encodings[0].lower() == "chunked"
+    return not is_chunked or "Content-Length" in message.headers
 
 
 class _Runner(web.AppRunner):
@@ -226,7 +237,7 @@ class _Runner(web.AppRunner):
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             connection = request.protocol
-            if isinstance(request, Request) and request.is_of_other_version:
+            if isinstance(request, Request) and request.is_malformed:
                 return Refusal(400, MALFORMED, close=True).answer()
             if isinstance(connection, Connection) and connection.is_reserve:
                 return await _handle_in_reserve(request)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tests.faults.attacks.target import ADMIN, CRON
 
@@ -63,26 +63,77 @@ LENGTHS = [
     *(b"0\r\nContent-Length: %d", b"%d\r\ncontent-length:1", b"%d\nContent-Length: 0"),
 ]
 CHUNK_SIZES = [
-    *(b"%x", b"0%x", b"%X", b"%x;a=b", b"%x;" + b"x" * 9000, b"%x ; a", b"%x;a=\"\r\n\"", b"%x\n"),
-    *(b"0x%x", b"-%x", b"+%x", b"%x ", b" %x", b"\t%x", b"%x\x00", b"%x\r", b"%x\r\n\r\n", b"ffffffffff"),
+    *(b"%x", b"0%x", b"%X", b"%x;a=b", b"%x;" + b"x" * 9000, b"%x ; a", b'%x;a="\r\n"', b"%x\n"),
+    *(
+        b"0x%x",
+        b"-%x",
+        b"+%x",
+        b"%x ",
+        b" %x",
+        b"\t%x",
+        b"%x\x00",
+        b"%x\r",
+        b"%x\r\n\r\n",
+        b"ffffffffff",
+    ),
     *(b"fffffffffffffffff", b"10000000000000000%x", b"", b"%x_0", b"%x;\n", b"%x\x0b", b"g"),
 ]
 VERSIONS = [
     *(b"HTTP/1.1", b"HTTP/1.0", b"HTTP/0.9", b"HTTP/2.0", b"HTTP/1.11", b"HTTP/1.1 ", b"http/1.1"),
-    *(b"HTTP/1.", b"HTTP/1", b"HTTP/9.9", b"HTTP/-1.1", b"HTTP/1.1\t", b"HTTPS/1.1", b"", b"RTSP/1.0"),
+    *(
+        b"HTTP/1.",
+        b"HTTP/1",
+        b"HTTP/9.9",
+        b"HTTP/-1.1",
+        b"HTTP/1.1\t",
+        b"HTTPS/1.1",
+        b"",
+        b"RTSP/1.0",
+    ),
     b"HTTP/1.1\x00",
 ]
 METHODS = [
-    *(b"GET", b"POST", b"get", b"G ET", b"GET\t", b"\x00GET", b"PRI", b"CONNECT", b"TRACE", b"OPTIONS"),
+    *(
+        b"GET",
+        b"POST",
+        b"get",
+        b"G ET",
+        b"GET\t",
+        b"\x00GET",
+        b"PRI",
+        b"CONNECT",
+        b"TRACE",
+        b"OPTIONS",
+    ),
     *(b"HEAD", b"PUT", b"DELETE", b"PATCH", b"PROPFIND", b"M-SEARCH", b"X" * 5000, b"", b"GET\xff"),
     b"\r\n\r\nGET",
 ]
 TARGETS = [
-    *(b"*", b"", b"?", b"#", b"http://evil.example/", b"//evil.example/x", b"/..%2f..%2fetc/passwd"),
+    *(
+        b"*",
+        b"",
+        b"?",
+        b"#",
+        b"http://evil.example/",
+        b"//evil.example/x",
+        b"/..%2f..%2fetc/passwd",
+    ),
     *(b"/\x00", b"/%00", b"/%", b"/%zz", b"/\xff\xfe", b"/a b", b"/a\tb", b"http://[::1", b"/\x7f"),
-    *(b"/" + b"a" * 9000, b"/?" + b"a=1&" * 5000, b"evil.example:443", b"/\xe2\x80\xae", b"/;a=b?c#d"),
+    *(
+        b"/" + b"a" * 9000,
+        b"/?" + b"a=1&" * 5000,
+        b"evil.example:443",
+        b"/\xe2\x80\xae",
+        b"/;a=b?c#d",
+    ),
     *(b"http://user:pw@127.0.0.1/livez", b"/%c0%ae%c0%ae/", b"/%25%32%65", b"javascript:alert(1)"),
-    *(b"/livez/..", b"/./livez", b"///livez", b"/livez%0d%0aX: y", b"/livez?a=%0d%0aSet-Cookie:x=y"),
+    *(
+        b"/livez/..",
+        b"/./livez",
+        b"///livez",
+        b"/livez%0d%0aX: y",
+        b"/livez?a=%0d%0aSet-Cookie:x=y",
+    ),
 ]
 
 
@@ -94,7 +145,6 @@ class Trial:
     """Whether `s` is in it; else the first answer may be of anything."""
     may_wait: bool = False
     """The server may go on waiting for more, and be right."""
-    names: dict[str, str] = field(default_factory=dict)
 
 
 def hidden(n: int) -> bytes:
@@ -114,8 +164,12 @@ def length_and_chunked(rng: random.Random, n: int) -> Trial:
     inside = hidden(n)
     chunked = b"0\r\n\r\n" + inside
     value = rng.choice(CHUNKED)
-    te = rng.choice(TE_NAMES) + value + b"\r\n"
+    name = rng.choice(TE_NAMES)
+    te = name + value + b"\r\n"
     length = rng.choice([len(chunked), 4, 0, len(inside)])
+    if b"_" in name:
+        # That is another header, and the length alone counts.
+        length = len(chunked)
     lines = [te, b"Content-Length: %d\r\n" % length]
     rng.shuffle(lines)
     return Trial("CL with TE", [start(n) + b"".join(lines) + b"\r\n" + chunked, last(n)])
@@ -172,7 +226,7 @@ def odd_line_ends(rng: random.Random, n: int) -> Trial:
 
 
 def odd_header(rng: random.Random, n: int) -> Trial:
-    name = bytes(rng.choice(b"aZ09-_ \t\x00:\xff\"(){}@") for _ in range(rng.randrange(0, 8)))
+    name = bytes(rng.choice(b'aZ09-_ \t\x00:\xff"(){}@') for _ in range(rng.randrange(0, 8)))
     value = bytes(rng.randrange(256) for _ in range(rng.randrange(0, 20)))
     line = name + rng.choice([b": ", b":", b" : ", b"", b"::"]) + value + b"\r\n"
     return Trial("headers", [start(n, b"GET") + line + b"\r\n", last(n)], may_wait=True)
@@ -207,7 +261,7 @@ def huge(rng: random.Random, n: int) -> Trial:
         [one + b"Expect: 100-continue\r\nContent-Length: 100\r\n\r\n"],
         [one + b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\n\r\n"],
         [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00" * 100],
-        [one * 1 + b"\r\n", *([hidden(n).replace(b"/s-", b"/a-")] * 200)],
+        [one + b"\r\n", *([hidden(n).replace(b"/s-", b"/a-")] * 200)],
     ]
     return Trial("bombs", [*rng.choice(choices), last(n)], may_wait=True)
 

@@ -32,7 +32,7 @@ def told(said: Said) -> str:
 def broken(n: int, tried: Trial, data: bytes) -> list[str]:
     """What must not be in what came back."""
     try:
-        found = list(answers(data))
+        found = list(answers(data, first_has_body=not tried.parts[0].startswith(b"HEAD ")))
     except AssertionError as error:
         return [str(error)]
     wrong = [f"answered {one.status}" for one in found if one.status >= 500]
@@ -84,7 +84,7 @@ async def test_malformed_requests(target: Target, report: Report) -> None:
     grown = target.megabytes - memory
     report.seconds("a good request meanwhile", waits)
     report.figures["memory"] = f"{grown:+.1f} MB"
-    assert not found, (len(found), found[:20])
+    assert not found, "\n".join(found[:40])
     assert len(answered) >= 8, answered
     assert max(waits) < (5 if FULL else 30)
     assert grown < GROWTH

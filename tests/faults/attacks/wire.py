@@ -31,8 +31,8 @@ class Said:
         return json.loads(self.body)
 
 
-def answers(data: bytes) -> Iterator[Said]:
-    """Every answer in `data`. Raises `GarbledError` where it is anything else."""
+def answers(data: bytes, *, first_has_body: bool = True) -> Iterator[Said]:
+    """Every answer in `data`; the first may be to a HEAD. Raises `GarbledError` where it is anything else."""
     while data:
         head, end, data = data.partition(b"\r\n\r\n")
         first, *lines = head.split(b"\r\n")
@@ -52,6 +52,10 @@ def answers(data: bytes) -> Iterator[Said]:
         if status == INTERIM:
             continue
         length = int(headers.get("content-length", "0"))
+        if not first_has_body and not data.startswith(b"{"):
+            # (A HEAD that is no request at all gets its error's body.)
+            length = 0
+        first_has_body = True
         if "transfer-encoding" in headers or len(data) < length:
             raise GarbledError(f"an answer is cut off: {head[:200]!r} + {len(data)} bytes")
         yield Said(status, headers, data[:length])
