@@ -19,9 +19,48 @@ from tests.support.daemon import command
 SHIPPED = Path(__file__).parents[3] / "config.yaml"
 PIECES = [
     *("*", "&a ", "*a", "!!python/object/apply:os.system [x]", "<<: *a", "---", "...", "\t", "? "),
-    *("- ", ": ", "{", "}", "[", "]", "|", ">", "'", '"', "#", "%YAML 1.1", "@", "`", "\x00", "\x07"),
-    *("\u202e", "\ufeff", "\u2028", "\r", "null", "~", "yes", "0x10", "1e999", "1_000", "-1", "1:30"),
-    *("!!binary aGk=", "!!set {a}", "9" * 400, "a" * 3_000, "${HOME}", "{{ 7 * 7 }}", "\\x00", "=:"),
+    *(
+        "- ",
+        ": ",
+        "{",
+        "}",
+        "[",
+        "]",
+        "|",
+        ">",
+        "'",
+        '"',
+        "#",
+        "%YAML 1.1",
+        "@",
+        "`",
+        "\x00",
+        "\x07",
+    ),
+    *(
+        "\u202e",
+        "\ufeff",
+        "\u2028",
+        "\r",
+        "null",
+        "~",
+        "yes",
+        "0x10",
+        "1e999",
+        "1_000",
+        "-1",
+        "1:30",
+    ),
+    *(
+        "!!binary aGk=",
+        "!!set {a}",
+        "9" * 400,
+        "a" * 3_000,
+        "${HOME}",
+        "{{ 7 * 7 }}",
+        "\\x00",
+        "=:",
+    ),
     *("\udcff", "2026-01-01", ".inf", ".nan", "0 0 30 2 *", "*/0 * * * *", "../../etc/passwd"),
 ]
 DEEP = 20_000
@@ -99,7 +138,9 @@ def mutated(rng: random.Random, text: str) -> bytes:
     return data
 
 
-def held_against(path: Path, jobs: Mapping[str, type[Params]]) -> tuple[ScheduleError | None, float]:
+def held_against(
+    path: Path, jobs: Mapping[str, type[Params]]
+) -> tuple[ScheduleError | None, float]:
     """What is wrong with the file, and how long that took. Another exception is the test's end."""
     started = perf_counter()
     try:
