@@ -142,7 +142,7 @@ class Connection(web.RequestHandler):
             return
         if self._body is not None and not self._body.is_eof():
             # What is left of it is not read to be thrown away either.
-            self._lingering_time = 0.0
+            self.read_no_further()
             if self._current_request is None:
                 self.force_close()
             else:
@@ -151,6 +151,10 @@ class Connection(web.RequestHandler):
             if self._in_request:
                 self.transport.write(_raw("408 Request Timeout", SLOW))
             self.force_close()
+
+    def read_no_further(self) -> None:
+        """Close after the answer, whatever may still come."""
+        self._lingering_time = 0.0
 
     def handle_error(
         self,
@@ -238,6 +242,8 @@ class _Runner(web.AppRunner):
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             connection = request.protocol
             if isinstance(request, Request) and request.is_malformed:
+                if isinstance(connection, Connection):
+                    connection.read_no_further()
                 return Refusal(400, MALFORMED, close=True).answer()
             if isinstance(connection, Connection) and connection.is_reserve:
                 return await _handle_in_reserve(request)

@@ -41,6 +41,9 @@ def broken(n: int, tried: Trial, data: bytes) -> list[str]:
     if tried.kind == "bombs" and order and order[0] == "a":
         # A row of requests is answered in a row.
         order = ["a", *[one for one in order if one != "a"]]
+    if tried.kind in {"scrambled", "noise"} and order == ["a", "a"]:
+        # Its body was made shorter than it says: the rest of `b` is then no request.
+        order = ["a"]
     if order not in ([], ["a"], ["a", "b"], ["b"]):
         wrong.append(f"out of step: {order}")
     if tried.hides and order == ["b"]:
