@@ -216,7 +216,7 @@ class Server(web.Server):
 
 
 def _has_two_ends(message: RawRequestMessage) -> bool:
-    """Whether two readers may see its body end at two places: nothing behind it is to be trusted."""
+    """Whether two readers may see its body end at two places; nothing behind it can be trusted."""
     # (What could not be parsed comes with a plain dict of no headers.)
     if "Transfer-Encoding" not in message.headers:
         return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import pytest_asyncio
@@ -32,7 +32,7 @@ async def target(postgres: Postgres) -> AsyncIterator[Target]:
 
 
 @pytest.fixture(autouse=True)
-def _is_well(request: pytest.FixtureRequest) -> AsyncIterator[None]:
+def _is_well(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whatever an attack did, the daemon lives, and none of it was an exception."""
     yield
     if "target" in request.fixturenames:

@@ -1,10 +1,10 @@
 """Requests that are no good, and how the server may take each of them.
 
-A trial is one connection with three requests on it. The first, `a`, is the attack; `s` stands hidden
-inside of it where a second reader of the same bytes would see a request of its own; `b` follows
-and asks for the connection's end. Each path holds its name and is repeated in its answer, so an
-answer can be told from any other. Whatever the server makes of `a`, it may not answer `s`, and
-what it answers comes in the order a, b.
+A trial is one connection with three requests on it. The first, `a`, is the attack; `s` stands
+hidden inside of it where a second reader of the same bytes would see a request of its own; `b`
+follows and asks for the connection's end. Each path holds its name and is repeated in its answer,
+so an answer can be told from any other. Whatever the server makes of `a`, it may not answer `s`,
+and what it answers comes in the order a, b.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,8 +78,9 @@ class Target:
         """It lives, and nothing in its log is an exception that nobody foresaw."""
         assert self.process.returncode is None, self.log.read_text()[-4000:]
         log = self.log.read_text(encoding="utf-8", errors="replace")
-        broken = [line for line in log.splitlines() if "Traceback" in line or '"error"' in line]
-        broken = [line for line in broken if '"level": "error"' in line or "Traceback" in line]
+        broken = [
+            line for line in log.splitlines() if "Traceback" in line or '"level": "error"' in line
+        ]
         assert not broken, broken[:3]
 
 
@@ -129,12 +130,10 @@ async def _until_ready(target: Target) -> None:
     async with aiohttp.ClientSession() as session:
         while True:
             assert target.process.returncode is None, target.log.read_text()
-            try:
+            with suppress(aiohttp.ClientError):  # not there yet
                 async with session.get(f"{target.url}/readyz") as response:
                     if response.status == 200:
                         return
-            except aiohttp.ClientError:
-                pass  # noqa: S110 - not there yet: the deadline below bounds it
             assert asyncio.get_running_loop().time() < deadline, target.log.read_text()
             await asyncio.sleep(0.1)
 

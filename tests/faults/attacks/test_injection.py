@@ -171,7 +171,7 @@ async def test_sql(peopled: str, tmp_path: Any, report: Report) -> None:
         ]
         assert len(found) > 150, len(found)
         every = [(place, payload) for place in found for payload in SQL]
-        step = max(len(every) // trials(len(every), 400), 1)
+        step = max(len(every) // trials(len(every), 200), 1)
         chosen = every[::step]
         before, wrong = await contents(peopled), []
         for place, payload in chosen:

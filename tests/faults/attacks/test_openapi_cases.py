@@ -1,9 +1,8 @@
-"""Do thousands of made-up calls get answers as `/openapi.json` says, and no effect without a secret?"""
+"""Are made-up calls answered as `/openapi.json` says, and without a secret not at all?"""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 from collections import Counter
 from typing import Any
@@ -51,7 +50,8 @@ class Caller:
         self.session = requests.Session()
         document = self.session.get(f"{target.url}/openapi.json", timeout=30).json()
         self.operations = [
-            result.ok() for result in schemathesis.openapi.from_dict(document).get_all_operations()
+            result.ok()  # type: ignore[union-attr]  # a document with an error ends the test
+            for result in schemathesis.openapi.from_dict(document).get_all_operations()
         ]
         self.statuses: Counter[int] = Counter()
         self.wrong: dict[str, str] = {}
@@ -112,7 +112,7 @@ class Caller:
 
 
 async def test_cases_made_from_the_document(target: Target, report: Report) -> None:
-    count = trials(20_000, 300)
+    count = trials(20_000, 200)
     report.of(
         "calls made up from the OpenAPI document, with and without a secret",
         count,

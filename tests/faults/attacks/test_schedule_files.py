@@ -146,13 +146,16 @@ def held_against(
     try:
         load_schedule(path, jobs)
     except ScheduleError as error:
-        assert error.problems
-        for problem in error.problems:
-            whole = problem.message.startswith(("cannot be read", "is "))
-            assert problem.line >= 1 or (problem.key == "" and whole), problem
-            assert len(str(problem)) < 2_000, str(problem)[:300]
-        return error, perf_counter() - started
-    return None, perf_counter() - started
+        seconds = perf_counter() - started
+        found = error
+    else:
+        return None, perf_counter() - started
+    assert found.problems
+    for problem in found.problems:
+        whole = problem.message.startswith(("cannot be read", "is "))
+        assert problem.line >= 1 or (problem.key == "" and whole), problem
+        assert len(str(problem)) < 2_000, str(problem)[:300]
+    return found, seconds
 
 
 @pytest.mark.timeout(1800)
@@ -202,7 +205,7 @@ def test_bombs(tmp_path: Path, report: Report) -> None:
 
 
 async def test_the_command_says_it_without_a_traceback(tmp_path: Path, report: Report) -> None:
-    names = [*BOMBS][: trials(len(BOMBS), 2)]
+    names = [*BOMBS][: trials(len(BOMBS), 1)]
     report.of("`lamplighter check` on each bomb", len(names), "exit 1, by line, no traceback")
     path = tmp_path / "config.yaml"
     for name in names:

@@ -1,4 +1,4 @@
-"""Does any change happen for who may not make it? Every route that there is, found in the router."""
+"""Does anything change for who may not change it, by any route that the router has?"""
 
 from __future__ import annotations
 

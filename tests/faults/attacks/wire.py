@@ -32,7 +32,10 @@ class Said:
 
 
 def answers(data: bytes, *, first_has_body: bool = True) -> Iterator[Said]:
-    """Every answer in `data`; the first may be to a HEAD. Raises `GarbledError` where it is anything else."""
+    """Every answer in `data`; the first may be to a HEAD.
+
+    Raises `GarbledError` where it is anything else.
+    """
     while data:
         head, end, data = data.partition(b"\r\n\r\n")
         first, *lines = head.split(b"\r\n")
