@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
@@ -44,6 +44,7 @@ class Limits:
     """How long answers may take at the stop; who waits for a run is told within a second."""
 
 
+VERSIONS = frozenset({HttpVersion10, HttpVersion11})
 PROBES = frozenset({"/livez", "/readyz"})
 
 SLOW = "the request did not arrive in time"
@@ -67,6 +68,9 @@ BY_THE_OTHER_SIDE = (
 
 class Request(web.Request):
     """A request whose answers do not say what made them."""
+
+    is_malformed = False
+    """The parser has let it pass, and it is answered 400 all the same."""
 
     async def _prepare_hook(self, response: web.StreamResponse) -> None:
         response.headers.popall("Server", None)
@@ -138,7 +142,7 @@ class Connection(web.RequestHandler):
             return
         if self._body is not None and not self._body.is_eof():
             # What is left of it is not read to be thrown away either.
-            self._lingering_time = 0.0
+            self.read_no_further()
             if self._current_request is None:
                 self.force_close()
             else:
@@ -147,6 +151,10 @@ class Connection(web.RequestHandler):
             if self._in_request:
                 self.transport.write(_raw("408 Request Timeout", SLOW))
             self.force_close()
+
+    def read_no_further(self) -> None:
+        """Close after the answer, whatever may still come."""
+        self._lingering_time = 0.0
 
     def handle_error(
         self,
@@ -196,9 +204,25 @@ class Server(web.Server):
         writer: AbstractStreamWriter,
         task: asyncio.Task[None],
     ) -> Request:
-        return Request(
+        is_other = message.version not in VERSIONS
+        if is_other:
+            # It is answered in a version that is spoken here.
+            message = message._replace(version=HttpVersion10)
+        made = Request(
             message, payload, protocol, writer, task, self._loop, client_max_size=MAX_BODY
         )
+        made.is_malformed = is_other or _has_two_ends(message)
+        return made
+
+
+def _has_two_ends(message: RawRequestMessage) -> bool:
+    """Whether two readers may see its body end at two places; nothing behind it can be trusted."""
+    # (What could not be parsed comes with a plain dict of no headers.)
+    if "Transfer-Encoding" not in message.headers:
+        return False
+    encodings = message.headers.getall("Transfer-Encoding")
+    is_chunked = len(encodings) == 1 and encodings[0].lower() == "chunked"
+    return not is_chunked or "Content-Length" in message.headers
 
 
 class _Runner(web.AppRunner):
@@ -217,6 +241,10 @@ class _Runner(web.AppRunner):
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             connection = request.protocol
+            if isinstance(request, Request) and request.is_malformed:
+                if isinstance(connection, Connection):
+                    connection.read_no_further()
+                return Refusal(400, MALFORMED, close=True).answer()
             if isinstance(connection, Connection) and connection.is_reserve:
                 return await _handle_in_reserve(request)
             return await front.answer(request, route)

@@ -51,6 +51,8 @@ async def one_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str],
         b"GET /livez HTTP/1.1\r\nX: " + b"x" * 9000 + b"\r\n\r\n",
         b"GET /livez HTTP/1.1\r\n" + b"".join(b"X%d: y\r\n" % n for n in range(200)) + b"\r\n",
         COUNT + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+        COUNT + b"Content-Length: 2\r\nTransfer-Encoding:\r\n\r\n{}",
+        COUNT + b"Content-Length: 2\r\nTransfer-Encoding: identity\r\n\r\n{}",
         COUNT + b"Content-Length: -1\r\n\r\n",
         COUNT + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
         COUNT + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
@@ -66,6 +68,16 @@ async def test_what_is_no_request_is_400_in_the_usual_form(site: OpenSite, data:
     assert headers["content-type"] == "application/json; charset=utf-8"
     assert await one.machine.record() == []
     assert not [line for line in logs if line["log_level"] not in {"debug", "info"}]
+
+
+@pytest.mark.parametrize("version", [b"0.9", b"2.0"])
+async def test_another_version_is_answered_in_one_that_is_spoken(
+    site: OpenSite, version: bytes
+) -> None:
+    one = await site()
+    said = await one.raw(LIVEZ.replace(b"1.1", version))
+    assert said.startswith(b"HTTP/1.0 400 ")
+    assert parsed(said)[2]["success"] is False
 
 
 async def test_no_answer_says_what_made_it(site: OpenSite) -> None:

@@ -106,7 +106,7 @@ WITH made AS (
 ), resting AS (
     SELECT m.*, e.*
     FROM made AS m CROSS JOIN LATERAL (
-        SELECT jsonb_agg(jsonb_build_object('ref', ref, 'version', md5(ref || e.at), 'title', e.title,
+        SELECT jsonb_agg(jsonb_build_object('ref', ref, 'version', md5(concat(ref, e.at)), 'title', e.title,
                 'url', url, 'author', author, 'association', association) ORDER BY turn) AS evidence,
             array_agg(shown ORDER BY turn) AS shown, count(*) AS found,
             string_agg(ref, E'\n' ORDER BY ref COLLATE "C") AS evidence_key,
