@@ -22,6 +22,7 @@ from scheduler.db.activity import ActivityStore
 from scheduler.db.catalog import Catalog
 from scheduler.db.conditions import ConditionStore
 from scheduler.db.database import Database
+from scheduler.db.embedded import EmbeddedError
 from scheduler.db.entries import EntryStore
 from scheduler.db.fenced import BoundedDatabase
 from scheduler.db.glance import GlanceStore
@@ -141,7 +142,8 @@ class App:
         store = RunStore(pools, replica)
         entries = EntryStore(pools)
         self._catalog = catalog = Catalog(pools)
-        self._events = Events()
+        upkeep = self._conditions.upkeep
+        self._events = Events(upkeep)
         self._runner = Runner(
             store=store,
             pools=pools,
@@ -152,9 +154,15 @@ class App:
             replica=replica,
             services=self._settings.services,
             events=self._events,
+            upkeep=upkeep,
         )
         self._clock = Clock(
-            self._runner, entries, schedule, self._now, offset=self._settings.offset
+            self._runner,
+            entries,
+            schedule,
+            self._now,
+            offset=self._settings.offset,
+            upkeep=upkeep,
         )
         self._activity = ActivityStore(pools)
         self._reloader = Reloader(
@@ -164,6 +172,7 @@ class App:
             self._now,
             self._record_reload,
             in_force=self._file,
+            upkeep=upkeep,
         )
         self._daemon = Daemon(
             settings=self._settings,
@@ -208,8 +217,9 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_stop)
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
+        upkeep = self._conditions.upkeep
         keepers = [
-            asyncio.create_task(self._keep_database(), name="database"),
+            asyncio.create_task(upkeep.repeat("watching the database", self._keep_database)),
             asyncio.create_task(self._reloader.watch(), name="schedule file"),
         ]
         await self._stopping.wait()
@@ -251,27 +261,23 @@ class App:
 
     async def _keep_database(self) -> None:
         """Begin the work once the database answers, and know ever after whether it does."""
-        while True:
-            try:
-                async with self._database.pools.control() as connection:
-                    await connection.fetchval("SELECT 1")
-                if not self._began:
-                    await self._begin()
-                if self._conditions.database_away_since is not None:
-                    log.info("database_back")
-                self._conditions.database_away_since = None
-            except DatabaseAwayError as error:
-                if self._conditions.database_away_since is None:
-                    log.warning("database_away", error=str(error))
-                    self._conditions.database_away_since = monotonic()
-                await self._reacquire()
-            except LamplighterError as error:
-                self._failure = error
-                self._stopping.set()
-                return
-            except Exception:
-                log.exception("database_check_failed")
-            await asyncio.sleep(DATABASE_CHECK)
+        try:
+            async with self._database.pools.control() as connection:
+                await connection.fetchval("SELECT 1")
+            if not self._began:
+                await self._begin()
+            if self._conditions.database_away_since is not None:
+                log.info("database_back")
+            self._conditions.database_away_since = self._conditions.database_error = None
+        except DatabaseAwayError as error:
+            if self._conditions.database_away_since is None:
+                log.warning("database_away", error=str(error))
+                self._conditions.database_away_since = monotonic()
+            await self._reacquire()
+        except LamplighterError as error:
+            self._failure = error
+            self._stopping.set()
+        await asyncio.sleep(DATABASE_CHECK)
 
     async def _reacquire(self) -> None:
         """The embedded server's owner may have died: then this process becomes the owner."""
@@ -282,6 +288,8 @@ class App:
             elif dead is not None:
                 self._dead_owner = dead
         except LamplighterError as error:
+            if isinstance(error, EmbeddedError):
+                self._conditions.database_error = error.in_short
             log.warning("database_not_reached", error=str(error))
 
     async def _begin(self) -> None:

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from scheduler.errors import DatabaseAwayError
+from scheduler.errors import DatabaseAwayError, DatabaseFullError
 
 # As texts: the classes are generic in their stubs only.
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -36,13 +36,21 @@ AWAY = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    # It has no connection, no memory or no shared memory left for us.
+    asyncpg.InsufficientResourcesError,
     # A database that is not there yet, that lets nobody in, or us not: somebody may mend it.
     asyncpg.InvalidCatalogNameError,
     asyncpg.ObjectNotInPrerequisiteStateError,
     asyncpg.InvalidAuthorizationSpecificationError,
 )
 
+SLOW = (
+    # A statement that waits for somebody's lock longer than it may.
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+)
+"""What says of a short statement that it would have succeeded at another time."""
 
 # What says that a value cannot be stored, so that trying again is of no use.
 NOT_KEPT = (
@@ -98,13 +106,20 @@ class Pools:
     async def control(self) -> AsyncIterator[PooledConnection]:
         """A connection for the daemon's own short statements.
 
-        Raises `DatabaseAwayError` where the server is away, also in the middle.
+        Raises `DatabaseAwayError` where the server is away, also in the middle, or has no time
+        or room for the statement.
         """
         try:
             async with self._control.acquire(timeout=CONTROL_TIMEOUT) as connection:
                 yield connection
+        except asyncpg.DiskFullError as error:
+            raise DatabaseFullError(
+                f"the disk of the database is full, make room: {describe(error)}"
+            ) from error
         except AWAY as error:
             raise DatabaseAwayError(f"the database is away: {describe(error)}") from error
+        except SLOW as error:
+            raise DatabaseAwayError(f"the database is too slow: {describe(error)}") from error
 
     async def warm_up(self) -> None:
         """Open what the first fire will need, so that it does not wait for it."""

@@ -22,6 +22,7 @@ from scheduler.running.registry import JobType
 from scheduler.running.runner import Runner
 from scheduler.timing.clock import Clock
 from scheduler.watching.events import Events
+from scheduler.watching.upkeep import Upkeep
 
 START = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
@@ -97,7 +98,8 @@ class Machine:
         self.entries = EntryStore(pools)
         self.catalog = Catalog(pools)
         self.now = now
-        self.events = Events()
+        self.upkeep = Upkeep()
+        self.events = Events(self.upkeep)
         self.runner = Runner(
             store=self.store,
             pools=pools,
@@ -107,8 +109,9 @@ class Machine:
             now=now,
             replica=replica,
             events=self.events,
+            upkeep=self.upkeep,
         )
-        self.clock = Clock(self.runner, self.entries, schedule, now)
+        self.clock = Clock(self.runner, self.entries, schedule, now, upkeep=self.upkeep)
 
     def entry(self, name: str) -> Entry:
         return self.runner.schedule.entries[name]
