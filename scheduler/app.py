@@ -25,6 +25,7 @@ from scheduler.db.activity import ActivityStore
 from scheduler.db.catalog import Catalog
 from scheduler.db.conditions import ConditionStore
 from scheduler.db.database import Database
+from scheduler.db.embedded import EmbeddedError
 from scheduler.db.entries import EntryStore
 from scheduler.db.fenced import BoundedDatabase
 from scheduler.db.glance import GlanceStore
@@ -176,7 +177,8 @@ class App:
         entries = EntryStore(pools)
         self._catalog = catalog = Catalog(pools)
         services = self._settings.services
-        self._events = Events()
+        upkeep = self._conditions.upkeep
+        self._events = Events(upkeep)
         self._runner = Runner(
             store=store,
             pools=pools,
@@ -188,9 +190,15 @@ class App:
             services=services,
             events=self._events,
             redactor=self._logs.redactor,
+            upkeep=upkeep,
         )
         self._clock = Clock(
-            self._runner, entries, schedule, self._now, offset=self._settings.offset
+            self._runner,
+            entries,
+            schedule,
+            self._now,
+            offset=self._settings.offset,
+            upkeep=upkeep,
         )
         self._pings = Pings(Pinger(self._settings.ping_hosts), lambda: self._clock.schedule)
         self._events.listen(self._pings.hear)
@@ -202,6 +210,7 @@ class App:
             self._now,
             self._record_reload,
             in_force=self._file,
+            upkeep=upkeep,
         )
         health = Health(
             conditions=self._conditions,
@@ -268,14 +277,17 @@ class App:
             loop.add_signal_handler(number, self._on_stop)
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         alerts = self._alerts()
+        upkeep = self._conditions.upkeep
         keepers = [
-            asyncio.create_task(self._keep_database(), name="database"),
+            asyncio.create_task(upkeep.repeat("watching the database", self._keep_database)),
             asyncio.create_task(self._reloader.watch(), name="schedule file"),
-            asyncio.create_task(self._lag.watch(), name="loop lag"),
-            asyncio.create_task(self._pings.beat(self._is_well), name="beat"),
+            asyncio.create_task(upkeep.repeat("measuring the loop", self._lag.watch)),
+            asyncio.create_task(
+                upkeep.repeat("the daemon's ping", partial(self._pings.beat, self._is_well))
+            ),
         ]
         if alerts is not None:
-            keepers.append(asyncio.create_task(alerts.run(), name="alerts"))
+            keepers.append(asyncio.create_task(upkeep.repeat("alerts", alerts.turn)))
         await self._stopping.wait()
 
         log.info("draining", seconds=self._settings.drain_seconds, running=self._runner.running)
@@ -343,27 +355,23 @@ class App:
 
     async def _keep_database(self) -> None:
         """Begin the work once the database answers, and know ever after whether it does."""
-        while True:
-            try:
-                async with self._database.pools.control() as connection:
-                    await connection.fetchval("SELECT 1")
-                if not self._began:
-                    await self._begin()
-                if self._conditions.database_away_since is not None:
-                    log.info("database_back")
-                self._conditions.database_away_since = None
-            except DatabaseAwayError as error:
-                if self._conditions.database_away_since is None:
-                    log.warning("database_away", error=str(error))
-                    self._conditions.database_away_since = monotonic()
-                await self._reacquire()
-            except LamplighterError as error:
-                self._failure = error
-                self._stopping.set()
-                return
-            except Exception:
-                log.exception("database_check_failed")
-            await asyncio.sleep(DATABASE_CHECK)
+        try:
+            async with self._database.pools.control() as connection:
+                await connection.fetchval("SELECT 1")
+            if not self._began:
+                await self._begin()
+            if self._conditions.database_away_since is not None:
+                log.info("database_back")
+            self._conditions.database_away_since = self._conditions.database_error = None
+        except DatabaseAwayError as error:
+            if self._conditions.database_away_since is None:
+                log.warning("database_away", error=str(error))
+                self._conditions.database_away_since = monotonic()
+            await self._reacquire()
+        except LamplighterError as error:
+            self._failure = error
+            self._stopping.set()
+        await asyncio.sleep(DATABASE_CHECK)
 
     async def _reacquire(self) -> None:
         """The embedded server's owner may have died: then this process becomes the owner."""
@@ -374,6 +382,8 @@ class App:
             elif dead is not None:
                 self._dead_owner = dead
         except LamplighterError as error:
+            if isinstance(error, EmbeddedError):
+                self._conditions.database_error = error.in_short
             log.warning("database_not_reached", error=str(error))
 
     async def _begin(self) -> None:

@@ -36,7 +36,16 @@ class LeaseLostError(LamplighterError):
 
 
 class DatabaseAwayError(LamplighterError):
-    """PostgreSQL cannot be reached within its timeout."""
+    """PostgreSQL cannot be reached, or does not answer within its timeout."""
+
+    in_short = "the database does not answer"
+    """For health, which is open to all."""
+
+
+class DatabaseFullError(DatabaseAwayError):
+    """PostgreSQL has no room on its disk to write what it is asked to."""
+
+    in_short = "the disk of the database is full"
 
 
 class VariableError(LamplighterError):

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from scheduler.errors import DatabaseAwayError
+from scheduler.errors import DatabaseAwayError, DatabaseFullError
 
 # As texts: the classes are generic in their stubs only.
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
@@ -47,13 +47,21 @@ AWAY = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    # It has no connection, no memory or no shared memory left for us.
+    asyncpg.InsufficientResourcesError,
     # A database that is not there yet, that lets nobody in, or us not: somebody may mend it.
     asyncpg.InvalidCatalogNameError,
     asyncpg.ObjectNotInPrerequisiteStateError,
     asyncpg.InvalidAuthorizationSpecificationError,
 )
 
+SLOW = (
+    # A statement that waits for somebody's lock longer than it may.
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+)
+"""What says of a short statement that it would have succeeded at another time."""
 
 # What says that a value cannot be stored, so that trying again is of no use.
 NOT_KEPT = (
@@ -131,7 +139,8 @@ class Pools:
     async def control(self) -> AsyncIterator[PooledConnection]:
         """A connection for the daemon's own short statements.
 
-        Raises `DatabaseAwayError` where the server is away, also in the middle.
+        Raises `DatabaseAwayError` where the server is away, also in the middle, or has no time
+        or room for the statement.
         """
         try:
             connection = await self._control.acquire(timeout=CONTROL_TIMEOUT)
@@ -145,8 +154,14 @@ class Pools:
                 raise
             finally:
                 await self._control.release(connection)
+        except asyncpg.DiskFullError as error:
+            raise DatabaseFullError(
+                f"the disk of the database is full, make room: {describe(error)}"
+            ) from error
         except AWAY as error:
             raise DatabaseAwayError(f"the database is away: {describe(error)}") from error
+        except SLOW as error:
+            raise DatabaseAwayError(f"the database is too slow: {describe(error)}") from error
 
     @property
     def use(self) -> Mapping[str, PoolUse]:

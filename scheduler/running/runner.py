@@ -18,7 +18,6 @@ from scheduler.db.catalog import Catalog
 from scheduler.db.pools import NOT_KEPT, Pools
 from scheduler.db.runs import Claimed, Fire, Fired, Mark, Run, RunStore
 from scheduler.entry import Entry, Schedule
-from scheduler.errors import DatabaseAwayError
 from scheduler.job import Params
 from scheduler.run import Settlement, Status
 from scheduler.running.attempt import CANCEL_GRACE, Attempt, Lost
@@ -27,6 +26,7 @@ from scheduler.running.registry import JobType
 from scheduler.services import Services
 from scheduler.watching.events import AttemptEnded, AttemptStarted, Events, RunClosed
 from scheduler.watching.redaction import Redactor
+from scheduler.watching.upkeep import Upkeep
 
 HEARTBEAT = 5.0
 """Seconds between signs of life."""
@@ -35,8 +35,12 @@ LEASE = 15.0
 RESCUE_EVERY = 2.0
 LAST_WORDS = CANCEL_GRACE + 0.5
 """Seconds in which runs that are stopped at the end of a drain end and are recorded."""
+SETTLE_FOR = 300.0
+"""Seconds that an end which the record does not take is tried again; then the run is let go."""
 POLL = 1.0
 """Seconds between looks for runs that became ready without this process being told."""
+
+SETTLING = "recording the ends of runs"
 
 log = structlog.stdlib.get_logger("lamplighter.runner")
 
@@ -57,6 +61,7 @@ class Runner:
         services: Services | None = None,
         events: Events | None = None,
         redactor: Redactor | None = None,
+        upkeep: Upkeep | None = None,
     ) -> None:
         self.store = store
         self.schedule = schedule
@@ -66,7 +71,8 @@ class Runner:
         self._now = now
         self._replica = replica
         self._services = services or Services()
-        self._events = events or Events()
+        self._upkeep = upkeep or Upkeep()
+        self._events = events or Events(self._upkeep)
         self._redactor = redactor or Redactor()
         self._live: dict[tuple[UUID, int], Attempt] = {}
         # One hand-out of slots at a time: a fire waits a moment for a claim that is under way,
@@ -75,14 +81,19 @@ class Runner:
         self._accepting = True
         self._wake = asyncio.Event()
         self._last_beat = monotonic()
+        self._beaten: dict[tuple[UUID, int], int | None] = {}
+        """How far each attempt was at the last sign of life."""
+        self._rescued_at = float("-inf")
         self._loops: list[asyncio.Task[None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, *, claims: bool = True) -> None:
         """Begin keeping leases; with `claims`, also run what waits and rescue what is abandoned."""
-        self._loops.append(asyncio.create_task(self._keep_leases(), name="leases"))
+        parts = {"keeping leases": self._keep_leases}
         if claims:
-            self._loops.append(asyncio.create_task(self._dispatch(), name="dispatch"))
+            parts["taking up runs"] = self._dispatch
+        for part, step in parts.items():
+            self._loops.append(asyncio.create_task(self._upkeep.repeat(part, step)))
 
     @property
     def running(self) -> int:
@@ -215,6 +226,11 @@ class Runner:
                 attempt.stop(Cancelled("overlap: cancel_running; the next fire took its place"))
 
     def _begin(self, claimed: Claimed) -> None:
+        # One that cannot begin must not keep others from it; its lease ends, and it is abandoned.
+        with self._upkeep.doing("beginning runs"):
+            self._begin_attempt(claimed)
+
+    def _begin_attempt(self, claimed: Claimed) -> None:
         attempt = Attempt(
             claimed,
             self._jobs[claimed.job_type],
@@ -260,20 +276,24 @@ class Runner:
         claimed = attempt.claimed
         # Of this task and those that it begins: libraries' lines tell the run too.
         bind_contextvars(job=claimed.job, run=str(claimed.run_id), attempt=claimed.attempt)
-        attempt.log.info("attempt_started", trigger=claimed.trigger, params=dict(claimed.params))
-        self._events.tell(AttemptStarted(claimed, attempt.entry, self._now()))
         try:
+            attempt.log.info(
+                "attempt_started", trigger=claimed.trigger, params=dict(claimed.params)
+            )
+            self._events.tell(AttemptStarted(claimed, attempt.entry, self._now()))
             end = await attempt.execute()
             await self._settle(attempt, end)
-        except Exception:
+        except Exception as error:
+            # What is not in the record is taken up again once its lease has ended.
             log.exception("settle_failed", run=str(claimed.run_id), job=claimed.job)
+            self._upkeep.failed(SETTLING, error)
         finally:
             del self._live[claimed.run_id, claimed.attempt]
             attempt.ended.set()
             self._wake.set()
 
     async def _settle(self, attempt: Attempt, end: End | Lost) -> None:
-        """Write the end, for as long as the lease may still be ours."""
+        """Write the end, for as long as the run may still be ours: the record knows whose it is."""
         claimed = attempt.claimed
         if isinstance(end, Lost):
             log.warning("lease_lost", run=str(claimed.run_id), job=claimed.job)
@@ -282,16 +302,13 @@ class Runner:
         attempt.log.info(
             "attempt_ended", status=written.attempt_status, error=written.error_message
         )
+        until = monotonic() + SETTLE_FOR
         while True:
-            try:
+            # What keeps the log from being kept need not keep the end from it.
+            with self._upkeep.doing("keeping the logs of runs"):
                 await self._flush_log(attempt)
+            try:
                 status = await self.store.settle(attempt.beat, written, self._now())
-            except DatabaseAwayError:
-                if monotonic() - self._last_beat > LEASE:
-                    # Whoever reaches the database next takes the run over.
-                    log.warning("settle_given_up", run=str(claimed.run_id), job=claimed.job)
-                    return
-                await asyncio.sleep(0.5)
             except NOT_KEPT as error:
                 if written.error_type == "SettleError":
                     raise
@@ -299,13 +316,17 @@ class Runner:
                 log.exception("settle_refused", run=str(claimed.run_id), job=claimed.job)
                 failed = Failed("SettleError", f"its result could not be recorded: {error}", True)
                 written = self._settlement(attempt, failed)
-            except Exception:
-                # A deadlock, a statement that took too long: as a database that is away.
-                log.exception("settle_failed", run=str(claimed.run_id), job=claimed.job)
-                if monotonic() - self._last_beat > LEASE:
+            except Exception as error:  # noqa: BLE001 - noted, and tried again
+                self._upkeep.failed(SETTLING, error)
+                if monotonic() > until:
+                    # Whoever reaches the record next takes the run over.
+                    log.warning("settle_given_up", run=str(claimed.run_id), job=claimed.job)
                     return
                 await asyncio.sleep(0.5)
             else:
+                self._upkeep.went_well(SETTLING)
+                with self._upkeep.doing("keeping the logs of runs"):
+                    await self._flush_log(attempt)
                 if status is None:
                     log.warning("lease_lost", run=str(claimed.run_id), job=claimed.job)
                 else:
@@ -361,47 +382,42 @@ class Runner:
 
     async def _dispatch(self) -> None:
         """Claim what is ready, here or left by others, until the drain."""
-        rescued_at = float("-inf")
-        while self._accepting:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), POLL)
+        self._wake.clear()
+        if not self._accepting:
+            await asyncio.sleep(POLL)
+            return
+        if monotonic() - self._rescued_at >= RESCUE_EVERY:
+            self._rescued_at = monotonic()
+            # What keeps it from rescuing need not keep it from claiming.
+            with self._upkeep.doing("taking over abandoned runs"):
+                await self.rescue()
             self._wake.clear()
-            try:
-                if monotonic() - rescued_at >= RESCUE_EVERY:
-                    rescued_at = monotonic()
-                    await self.rescue()
-                    self._wake.clear()
-                await self.claim()
-            except DatabaseAwayError:
-                continue
-            except Exception:
-                log.exception("dispatch_failed")
-                await asyncio.sleep(POLL)
+        await self.claim()
 
     async def _keep_leases(self) -> None:
         """Signs of life for what runs here, with its progress and log; and what they answer."""
-        seen: dict[tuple[UUID, int], int | None] = {}
-        while True:
-            await asyncio.sleep(POLL)
-            attempts = dict(self._live)
-            if not attempts:
-                seen.clear()
-                continue
-            due = monotonic() - self._last_beat >= HEARTBEAT
-            moved = any(seen.get(key) != live.beat.done for key, live in attempts.items())
-            try:
+        await asyncio.sleep(POLL)
+        attempts = dict(self._live)
+        if not attempts:
+            self._beaten.clear()
+            return
+        due = monotonic() - self._last_beat >= HEARTBEAT
+        moved = any(self._beaten.get(key) != live.beat.done for key, live in attempts.items())
+        try:
+            # First, for the lease hangs on it and not on the log.
+            if due or moved:
+                self._beaten = {key: live.beat.done for key, live in attempts.items()}
+                await self._beat(attempts)
+            for attempt in attempts.values():
+                await self._flush_log(attempt)
+        except Exception as error:
+            if monotonic() - self._last_beat > LEASE:
+                log.warning("leases_given_up", runs=len(attempts), error=str(error))
                 for attempt in attempts.values():
-                    await self._flush_log(attempt)
-                if due or moved:
-                    seen = {key: live.beat.done for key, live in attempts.items()}
-                    await self._beat(attempts)
-            except DatabaseAwayError as error:
-                if monotonic() - self._last_beat > LEASE:
-                    log.warning("leases_given_up", runs=len(attempts), error=str(error))
-                    for attempt in attempts.values():
-                        attempt.stop(Lost())
-            except Exception:
-                log.exception("heartbeat_failed")
+                    attempt.stop(Lost())
+            raise
 
     async def _beat(self, attempts: Mapping[tuple[UUID, int], Attempt]) -> None:
         sent_at = monotonic()

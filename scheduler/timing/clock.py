@@ -24,13 +24,13 @@ from apscheduler.triggers.base import BaseTrigger
 from scheduler.db.entries import EntryStore, Pause, Remembered
 from scheduler.db.runs import Fire, Mark
 from scheduler.entry import CatchUp, Entry, Schedule
-from scheduler.errors import DatabaseAwayError
 from scheduler.run import Trigger
 from scheduler.running.fires import fire_on_clock
 from scheduler.running.runner import Runner
 from scheduler.timing.cron import Cron
 from scheduler.timing.due import MOST_MISSED_ROWS, Owed, owed
 from scheduler.timing.values import written
+from scheduler.watching.upkeep import Upkeep
 
 LAST_LOOK = 1.0
 """Seconds that a look has to end when the clock is stopped."""
@@ -54,12 +54,14 @@ class Clock:
         now: Callable[[], datetime],
         *,
         offset: timedelta = timedelta(0),
+        upkeep: Upkeep | None = None,
     ) -> None:
         self.schedule = schedule
         self._runner = runner
         self._entries = entries
         self._now = now
         self._offset = offset
+        self._upkeep = upkeep or Upkeep()
         self._crons = _crons(schedule)
         self._remembered: dict[str, Remembered] = {}
         self._next: dict[str, datetime] = {}
@@ -67,6 +69,8 @@ class Clock:
         self._looked_at = self._present_since = now()
         self._beat = monotonic()
         self._ticking = False
+        self._stood_at = (now(), self._beat)
+        """What the wall clock and the steady one showed at the last tick."""
         self._ring = asyncio.Event()
         self._looking = asyncio.Lock()
         self._loops: list[asyncio.Task[None]] = []
@@ -79,11 +83,12 @@ class Clock:
         self._looked_at = self._present_since = self._now()
         self._beat = monotonic()
         self._ticking = True
+        self._stood_at = (self._now(), self._beat)
         self._timer.start()
         self._set_timers()
         self._loops = [
-            asyncio.create_task(self._tick(), name="clock tick"),
-            asyncio.create_task(self._look_when_rung(), name="clock"),
+            asyncio.create_task(self._upkeep.repeat("the clock's tick", self._tick)),
+            asyncio.create_task(self._upkeep.repeat("the clock's look", self._look_when_rung)),
         ]
         self._ring.set()
 
@@ -122,12 +127,18 @@ class Clock:
         row = self._remembered.get(name)
         if row is None or name not in self._crons or row.pause is not None:
             return None
-        return self._crons[name].next(max(last_success_for or row.begun_at, row.begun_at))
+        since = max(last_success_for or row.begun_at, row.begun_at)
+        with self._upkeep.noting(_fires_of(name)):
+            return self._crons[name].next(since)
+        return None
 
     def next_fires(self, name: str, n: int = 3) -> list[datetime]:
         """The next fires of an entry; none where it is disabled."""
         cron = self._crons.get(name)
-        return list(islice(cron.after(self._now()), n)) if cron else []
+        if cron is not None:
+            with self._upkeep.noting(_fires_of(name)):
+                return list(islice(cron.after(self._now()), n))
+        return []
 
     def words(self, name: str) -> str:
         """The entry's expression in plain words."""
@@ -144,6 +155,8 @@ class Clock:
             crons = _crons(schedule)
             if self._loops:
                 await self._begin(schedule, crons)
+            for name in self._crons.keys() - crons.keys():
+                self._upkeep.went_well(_fires_of(name))
             self.schedule = self._runner.schedule = schedule
             self._crons = crons
             self._next.clear()
@@ -190,46 +203,39 @@ class Clock:
     def _set_timers(self) -> None:
         self._timer.remove_all_jobs()
         for name, cron in self._crons.items():
-            self._timer.add_job(self._rung, _CronTrigger(cron, self._offset), id=name)
+            trigger = _CronTrigger(name, cron, self._offset, self._upkeep)
+            self._timer.add_job(self._rung, trigger, id=name)
 
     async def _rung(self) -> None:
         self._ring.set()
 
     async def _look_when_rung(self) -> None:
-        while True:
-            await self._ring.wait()
-            self._ring.clear()
-            try:
-                await self.look()
-            except DatabaseAwayError as error:
-                # Nothing is lost: the watermarks stay where they are, and each tick looks again.
-                log.warning("look_postponed", error=str(error))
-            except Exception:
-                log.exception("look_failed")
+        await self._ring.wait()
+        self._ring.clear()
+        # Where it fails nothing is lost: the watermarks stay where they are, and each tick that
+        # finds something due rings again.
+        await self.look()
 
     async def _tick(self) -> None:
-        wall, steady = self._now(), monotonic()
-        while True:
-            await asyncio.sleep(TICK)
-            self._beat = monotonic()
-            step = (self._now() - wall).total_seconds() - (self._beat - steady)
-            if abs(step) > TICK:
-                log.warning("clock_stepped", seconds=round(step, 3))
-            wall, steady = self._now(), self._beat
-            try:
-                if abs(step) > TICK:
-                    # The timer counts monotonic seconds: let it reckon anew from the wall clock.
-                    self._next.clear()
-                    self._timer.wakeup()
-                self._notice_absence()
-                async with self._looking:
-                    await self._remember()
-                if self._is_due(self._now()):
-                    self._ring.set()
-            except DatabaseAwayError:
-                continue
-            except Exception:
-                log.exception("tick_failed")
+        await asyncio.sleep(TICK)
+        self._beat = monotonic()
+        self._notice_step()
+        self._notice_absence()
+        async with self._looking:
+            await self._remember()
+        if self._is_due(self._now()):
+            self._ring.set()
+
+    def _notice_step(self) -> None:
+        """Of the machine's clock, against the seconds that have passed since the last tick."""
+        wall, steady = self._stood_at
+        self._stood_at = (self._now(), self._beat)
+        step = (self._stood_at[0] - wall).total_seconds() - (self._beat - steady)
+        if abs(step) > TICK:
+            log.warning("clock_stepped", seconds=round(step, 3))
+            # The timer counts monotonic seconds: let it reckon anew from the wall clock.
+            self._next.clear()
+            self._timer.wakeup()
 
     def _notice_absence(self) -> None:
         now = self._now()
@@ -238,13 +244,13 @@ class Clock:
 
     def _is_due(self, now: datetime) -> bool:
         """Whether a look would find something; an entry that cannot be reckoned never is."""
+        due = False
         for name, row in self._remembered.items():
-            if name in self._crons:
-                with suppress(Exception):  # the look itself logs it
+            if name in self._crons and not due:
+                with self._upkeep.noting(_fires_of(name)):
                     pause_over = row.pause is not None and not row.pause.holds(now)
-                    if pause_over or self._next_of(name) <= now:
-                        return True
-        return False
+                    due = pause_over or self._next_of(name) <= now
+        return due
 
     def _next_of(self, name: str) -> datetime:
         """The first fire that is not accounted for, reckoned once for each watermark."""
@@ -262,15 +268,11 @@ class Clock:
         for name, row in self._remembered.items():
             if name not in self._crons or (row.pause is not None and row.pause.holds(now)):
                 continue
-            try:
-                if row.pause is None and self._next_of(name) > now:
-                    continue
-                fires.extend(await self._rows_of(self.schedule.entries[name], row, now))
-            except Exception:
-                # One entry that cannot be reckoned must not keep the others from firing.
-                log.exception("entry_failed", job=name)
-                continue
-            marks.append(Mark(name, now, pause_ended=row.pause is not None))
+            # One entry that cannot be reckoned must not keep the others from firing.
+            with self._upkeep.doing(_fires_of(name)):
+                if row.pause is not None or self._next_of(name) <= now:
+                    fires.extend(await self._rows_of(self.schedule.entries[name], row, now))
+                    marks.append(Mark(name, now, pause_ended=row.pause is not None))
         if marks:
             fires.sort(key=lambda fire: fire.scheduled_for)
             await self._hand_over(fires, marks)
@@ -317,18 +319,23 @@ class Clock:
 class _CronTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
     """Tells APScheduler when to ring; what is due then is not its business."""
 
-    def __init__(self, cron: Cron, offset: timedelta) -> None:
+    def __init__(self, name: str, cron: Cron, offset: timedelta, upkeep: Upkeep) -> None:
+        self._name = name
         self._cron = cron
         self._offset = offset
+        self._upkeep = upkeep
 
     def get_next_fire_time(self, _previous: Any, now: datetime) -> datetime:
         """On the machine's clock, which `now` is too."""
-        try:
+        with self._upkeep.noting(_fires_of(self._name)):
             return self._cron.next(now + self._offset) - self._offset
-        except Exception:
-            # APScheduler would stop every job for the exception of one; the tick looks meanwhile.
-            log.exception("trigger_failed", expression=self._cron.expression)
-            return now + timedelta(minutes=1)
+        # APScheduler would stop every job for the exception of one; the tick looks meanwhile.
+        return now + timedelta(minutes=1)
+
+
+def _fires_of(name: str) -> str:
+    """The part of the upkeep that reckons when an entry fires."""
+    return f"the fires of {name}"
 
 
 def _crons(schedule: Schedule) -> dict[str, Cron]:

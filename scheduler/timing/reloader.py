@@ -20,10 +20,13 @@ from scheduler.errors import DatabaseAwayError
 from scheduler.timing.clock import Clock
 from scheduler.timing.reload import Reloaded, ReloadResult, difference
 from scheduler.timing.schedule import ScheduleError
+from scheduler.watching.upkeep import Upkeep
 
 LOOK = 0.5
 """Seconds between looks at the file. What differs is read once two looks in a row see the same, so
 that a file is not read while somebody writes it."""
+
+READING = "putting the schedule file in force"
 
 Fingerprint: TypeAlias = tuple[int, ...] | None
 
@@ -45,13 +48,15 @@ class Reloader:
         now: Callable[[], datetime],
         record: Callable[[str, ReloadResult], Awaitable[None]],
         in_force: Fingerprint,
+        upkeep: Upkeep | None = None,
     ) -> None:
         self._path = path
         self._read = read
         self._clock = clock
         self._now = now
         self._record = record
-        self._in_force = in_force
+        self._seen = self._in_force = in_force
+        self._upkeep = upkeep or Upkeep()
         self._one_at_a_time = asyncio.Lock()
         self.last = Reloaded(now(), ReloadResult())
 
@@ -92,24 +97,26 @@ class Reloader:
         except DatabaseAwayError as error:
             log.warning("reload_postponed", error=str(error))
             return False
-        except Exception:
-            log.exception("reload_failed")
+        except Exception as error:  # noqa: BLE001 - noted
+            # Not tried again before somebody does something: health says so until then.
+            self._upkeep.failed(READING, error)
             return True
+        self._upkeep.went_well(READING)
         if not result.is_nothing:
-            try:
+            with self._upkeep.doing("recording reloads"):
                 await self._record(who, result)
-            except DatabaseAwayError as error:
-                log.warning("activity_not_recorded", action="reload", error=str(error))
         return True
 
     async def watch(self) -> None:
         """Reload whenever the file changes, for as long as nobody cancels this."""
-        seen = self._in_force
-        while True:
-            await asyncio.sleep(LOOK)
-            before, seen = seen, await asyncio.to_thread(fingerprint, self._path)
-            if seen != self._in_force and seen == before and await self.reload_for("file"):
-                self._in_force = seen
+        await self._upkeep.repeat("watching the schedule file", self._look)
+
+    async def _look(self) -> None:
+        await asyncio.sleep(LOOK)
+        before, self._seen = self._seen, await asyncio.to_thread(fingerprint, self._path)
+        seen = self._seen
+        if seen != self._in_force and seen == before and await self.reload_for("file"):
+            self._in_force = seen
 
 
 def fingerprint(path: Path) -> Fingerprint:

@@ -12,14 +12,11 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
-import structlog
-
 from scheduler.db.runs import Claimed, LogLine
 from scheduler.entry import Entry
 from scheduler.job import Json
 from scheduler.run import Status
-
-log = structlog.stdlib.get_logger("lamplighter.events")
+from scheduler.watching.upkeep import Upkeep
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +68,19 @@ Listener: TypeAlias = Callable[[Event], None]
 class Events:
     """Tells every listener, in the order in which they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, upkeep: Upkeep | None = None) -> None:
         self._listeners: list[Listener] = []
+        self._upkeep = upkeep or Upkeep()
 
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
     def tell(self, event: Event) -> None:
         for listener in self._listeners:
-            try:
+            with self._upkeep.doing(f"telling {type(event).__name__} to {_name_of(listener)}"):
                 listener(event)
-            except Exception:
-                log.exception("listener_failed", told=type(event).__name__)
+
+
+def _name_of(listener: Listener) -> str:
+    """Of the part that listens, such as `scheduler.watching.pings`."""
+    return getattr(listener, "__module__", type(listener).__module__)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from time import monotonic
 from typing import Protocol
+
+import structlog
 
 from scheduler.db.catalog import Catalog, missing
 from scheduler.db.conditions import ConditionStore
@@ -17,6 +19,7 @@ from scheduler.entry import Entry, Schedule
 from scheduler.errors import DatabaseAwayError
 from scheduler.job import Job, Params
 from scheduler.run import Status
+from scheduler.watching.upkeep import Upkeep
 
 CLOCK_SILENCE = 30.0
 """Seconds without a tick of the clock after which the process is not alive."""
@@ -26,6 +29,8 @@ OVERDUE_GRACE = timedelta(minutes=5)
 """How long after its fire a job may still be on its way to success."""
 FRESH = 2.0
 """Seconds for which a reading of all jobs is served again: health is open to all."""
+
+log = structlog.stdlib.get_logger("lamplighter.health")
 
 
 class ClockView(Protocol):
@@ -80,8 +85,10 @@ class Conditions:
     database_away_since: float | None = None
     """On the monotonic clock."""
     database_error: str | None = None
+    """Why the embedded server cannot be had, in short; without secrets."""
     alerts: Sequence[str] = ()
     """Channels of alerts that are out: `alerts: channel 2 (mailto) takes nothing since 12:03`."""
+    upkeep: Upkeep = field(default_factory=Upkeep)
 
 
 class Health:
@@ -141,17 +148,24 @@ class Health:
         if away_since is not None:
             away = monotonic() - away_since
             words = f"database: away for {away:.0f} s"
+            if self._conditions.database_error:
+                words += f", {self._conditions.database_error}"
             (broken if away >= DATABASE_AWAY else weak).append(words)
         elif self._conditions.starting:
             weak.append("starting")
         if rejected := self._rejected():
             weak.append(rejected)
         weak.extend(self._conditions.alerts)
+        weak.extend(self._conditions.upkeep.in_words(database_away=away_since is not None))
         try:
             states = await self.job_states()
         except DatabaseAwayError:
             if away_since is None:
                 weak.append("database: away")
+        except Exception as error:
+            # Whoever asks wants to know what is broken.
+            weak.append(f"the jobs' states cannot be read: {type(error).__name__}")
+            log.exception("states_not_read")
         else:
             weak.extend(self._standing)
             weak.extend(

@@ -18,7 +18,7 @@ class LoopLag:
         self.seen = Histogram(LAGS)
 
     async def watch(self) -> None:
-        while True:
-            asked = monotonic()
-            await asyncio.sleep(EVERY)
-            self.seen.add(max(monotonic() - asked - EVERY, 0.0))
+        """One look; to be repeated."""
+        asked = monotonic()
+        await asyncio.sleep(EVERY)
+        self.seen.add(max(monotonic() - asked - EVERY, 0.0))

@@ -77,6 +77,7 @@ class Pings:
         self._schedule = schedule
         self._pauses = pauses
         self._lines: dict[str, _Line] = {}
+        self._told_at = float("-inf")
         self._failing: set[tuple[str, str]] = set()
 
     def hear(self, event: Event) -> None:
@@ -104,15 +105,16 @@ class Pings:
                 pass
 
     async def beat(self, is_well: Callable[[], bool], every: float = BEAT) -> None:
-        """Tell the daemon's own switch, for as long as all is well: silence is the alarm."""
-        told_at = float("-inf")
-        while True:
-            ping = self._schedule().ping
-            if ping is not None and monotonic() - told_at >= every and is_well():
-                told_at = monotonic()
-                await self._try(ping.get_secret_value(), Ping(DAEMON, Signal.SUCCESS))
-            # A daemon that has just got well says so at once.
-            await asyncio.sleep(min(every, 1.0))
+        """Tell the daemon's own switch if it is time and all is well, and rest; to be repeated.
+
+        Silence is the alarm.
+        """
+        ping = self._schedule().ping
+        if ping is not None and monotonic() - self._told_at >= every and is_well():
+            self._told_at = monotonic()
+            await self._try(ping.get_secret_value(), Ping(DAEMON, Signal.SUCCESS))
+        # A daemon that has just got well says so at once.
+        await asyncio.sleep(min(every, 1.0))
 
     async def close(self, seconds: float) -> None:
         """Let what waits be told for so long, then give up."""

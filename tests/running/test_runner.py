@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from scheduler.db.fenced import AT_ONCE
-from scheduler.entry import Overlap, Retry
+from scheduler.entry import Entry, Overlap, Retry
 from scheduler.errors import DatabaseAwayError, PermanentError
 from scheduler.job import Done, JobContext, Outcome, RetryLater, Skipped
 from scheduler.run import Status, Trigger
+from scheduler.running import runner as runner_module
 from scheduler.running.fires import fire_on_clock
 from tests.support.machine import (
     START,
@@ -504,3 +506,60 @@ async def test_a_pause_ends_what_waits_for_its_jitter(database: str) -> None:
         run = await one.ended(waiting)
         assert (run.status, run.attempt) == (Status.SKIPPED, 0)
         assert run.data == {"reason": "paused by ann: repairs"}
+
+
+async def test_an_end_that_is_never_taken_lets_the_run_go(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner_module, "SETTLE_FOR", 0.0)
+    async with machine(database, entries=[entry(retry=Retry(attempts=1))]) as one:
+
+        async def refuse(*_: object) -> Any:
+            raise ArithmeticError
+
+        monkeypatch.setattr(one.store, "settle", refuse)
+        fired = await one.by_hand()
+        while one.runner.running:
+            await asyncio.sleep(0.01)
+        [said] = one.upkeep.in_words(database_away=False)
+        assert said.startswith("recording the ends of runs has failed")
+        # It keeps its lease no longer, so it is taken over like any other.
+        await one.runner.rescue(["one"])
+        assert (await one.ended(fired)).status == Status.ABANDONED
+
+
+async def test_an_end_is_recorded_though_its_log_cannot_be(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with machine(database) as one:
+
+        async def refuse(*_: object) -> Any:
+            raise ArithmeticError
+
+        monkeypatch.setattr(one.store, "append_logs", refuse)
+        assert (await one.ended(await one.by_hand())).status == Status.SUCCEEDED
+
+
+async def test_one_run_that_cannot_begin_keeps_no_other_from_it(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with machine(database, {"bad": at_once, "good": at_once}) as one:
+        begin = one.runner.entry_of
+
+        def torn(name: str, job_type: str) -> Entry:
+            if name == "bad":
+                raise ArithmeticError
+            return begin(name, job_type)
+
+        monkeypatch.setattr(one.runner, "entry_of", torn)
+        bad, good = await one.runner.fire(
+            [
+                fire_on_clock(one.entry(name), START, trigger=Trigger.SCHEDULE)
+                for name in ("bad", "good")
+            ]
+        )
+        assert (await one.ended(good)).status == Status.SUCCEEDED
+        monkeypatch.undo()
+        # Nobody keeps its lease, so it is attempted again.
+        await one.runner.rescue(["one"])
+        assert (await one.ended(bad)).status == Status.SUCCEEDED

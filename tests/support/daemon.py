@@ -108,9 +108,13 @@ async def daemon(
     *,
     name: str = "daemon",
     demo: bool = False,
+    module: str = "scheduler",
     **values: str,
 ) -> AsyncIterator[DaemonProcess]:
-    """Start a daemon with `schedule` in `home`, on a free port, without a secret; end it after."""
+    """Start a daemon with `schedule` in `home`, on a free port, without a secret; end it after.
+
+    `module` is another that runs the program.
+    """
     home.mkdir(parents=True, exist_ok=True)
     config = home / f"{name}.yaml"
     config.write_text(schedule, encoding="utf-8")
@@ -122,7 +126,7 @@ async def daemon(
     with log.open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "scheduler", "serve", *(["--demo"] if demo else [])),
+            *("-m", module, "serve", *(["--demo"] if demo else [])),
             env=env,
             cwd=home,
             stdout=output,

@@ -25,6 +25,7 @@ from scheduler.running.runner import Runner
 from scheduler.services import Services
 from scheduler.timing.clock import Clock
 from scheduler.watching.events import Events
+from scheduler.watching.upkeep import Upkeep
 
 START = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 
@@ -101,7 +102,8 @@ class Machine:
         self.entries = EntryStore(pools)
         self.catalog = Catalog(pools)
         self.now = now
-        self.events = Events()
+        self.upkeep = Upkeep()
+        self.events = Events(self.upkeep)
         self.runner = Runner(
             store=self.store,
             pools=pools,
@@ -112,8 +114,9 @@ class Machine:
             replica=replica,
             services=services,
             events=self.events,
+            upkeep=self.upkeep,
         )
-        self.clock = Clock(self.runner, self.entries, schedule, now)
+        self.clock = Clock(self.runner, self.entries, schedule, now, upkeep=self.upkeep)
 
     def entry(self, name: str) -> Entry:
         return self.runner.schedule.entries[name]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from scheduler.outbound.ping import Pinger, PingError, Signal, address
 from scheduler.run import Status
 from scheduler.watching.events import RunClosed
 from scheduler.watching.pings import MOST_BODY, MOST_WAITING, Pings
+from scheduler.watching.upkeep import Upkeep
 from tests.support.checks import Checks, checks_service
 from tests.support.machine import START, Machine, NoParams, Stage, entry, machine
 
@@ -189,7 +191,8 @@ async def test_the_daemon_is_alive_only_while_all_is_well(checks: Checks) -> Non
     schedule = Schedule({}, ping=SecretStr(checks.url("daemon")))
     well = [True, False, True]
     pings = Pings(Pinger({checks.host}), lambda: schedule, pauses=())
-    beat = asyncio.create_task(pings.beat(lambda: bool(well) and well.pop(0), every=0.01))
+    step = partial(pings.beat, lambda: bool(well) and well.pop(0), every=0.01)
+    beat = asyncio.create_task(Upkeep().repeat("the daemon's ping", step))
     await checks.until(2)
     while well:
         await asyncio.sleep(0.01)

@@ -14,8 +14,9 @@ from scheduler.errors import NotFoundError
 from scheduler.job import JobContext, Outcome
 from scheduler.run import Trigger
 from scheduler.running.fires import fire_on_clock
+from scheduler.timing.cron import Cron
 from tests.support.machine import START, NoParams, Stage, Work
-from tests.web.site import OpenSite, scheduled
+from tests.web.site import ADMIN, OpenSite, scheduled
 
 PROBES = (
     *("/livez", "/readyz", "/health", "/api/v1/workers/health"),
@@ -217,3 +218,29 @@ async def test_the_health_of_orchestration_says_what_is_set_up(site: OpenSite) -
     await one.machine.pools.close()
     answer = await one.call(path, secret=None)
     assert (answer.status, answer.body["data"]["status"]) == (503, "unhealthy")
+
+
+async def test_what_keeps_failing_is_named_and_degrades(site: OpenSite) -> None:
+    one = await site()
+    with one.conditions.upkeep.doing("the clock's look"):
+        raise ArithmeticError("a secret")
+    answer = await one.call("/health", secret=None)
+    assert answer.status == 200
+    assert answer.body["status"] == "degraded"
+    assert answer.body["reasons"] == ["the clock's look has failed for 0 s: ArithmeticError"]
+
+
+async def test_an_entry_that_cannot_be_reckoned_breaks_no_answer(
+    site: OpenSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = await site()
+    await one.machine.clock.refresh()
+
+    def broken(*_: object) -> Any:
+        raise ArithmeticError
+
+    monkeypatch.setattr(Cron, "after", broken)
+    assert (await one.call("/health", secret=None)).status == 200
+    assert (await one.call("/api/v1/jobs", secret=ADMIN)).status == 200
+    [said] = one.machine.upkeep.in_words(database_away=False)
+    assert said == "the fires of count has failed for 0 s: ArithmeticError"

@@ -36,6 +36,7 @@ SETTINGS = {
     "log_checkpoints": "off",
     "log_autovacuum_min_duration": "-1",
 }
+FULL = "its disk is full"
 # A container's /dev/shm has 64 MB by default, which parallel queries outgrow.
 ENOUGH_SHARED_MEMORY = 256 << 20
 
@@ -99,9 +100,7 @@ async def create(home: Home, binaries: Binaries, *, watchdog: bool) -> None:
             await initdb.stop()
         if status != 0:
             output.seek(0)
-            raise EmbeddedError(
-                explain(f"initdb could not make {home.cluster}", tail(output.read(), lines=15))
-            )
+            raise refusal(f"initdb could not make {home.cluster}", tail(output.read(), lines=15))
     await _sync(unfinished)
     unfinished.rename(home.cluster)
     _fsync(home.directory)
@@ -175,13 +174,14 @@ def tail(output: bytes, lines: int = 15) -> str:
     return "\n".join(output[-8192:].decode(errors="replace").strip().splitlines()[-lines:])
 
 
-def explain(what: str, said: str) -> str:
+def refusal(what: str, said: str) -> EmbeddedError:
     """What failed, what to do about it where PostgreSQL's words tell, and those words."""
-    advice = ""
+    advice, in_short = "", "it does not start"
     if "No space left" in said or "Disk quota" in said:
+        in_short = FULL
         advice = ": the disk is full, make room or choose another LAMPLIGHTER_DATA_DIR"
     elif "Permission denied" in said or "Read-only" in said:
         advice = ": it may not write there, choose another LAMPLIGHTER_DATA_DIR or run as its owner"
     elif "could not map anonymous shared memory" in said:
         advice = ": there is too little memory"
-    return f"{what}{advice}; PostgreSQL says:\n{said or '(nothing)'}"
+    return EmbeddedError(f"{what}{advice}; PostgreSQL says:\n{said or '(nothing)'}", in_short)

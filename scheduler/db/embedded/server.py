@@ -7,6 +7,7 @@ down. Every other process on that directory attaches, and becomes the owner when
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import sys
@@ -40,6 +41,7 @@ NOT_YET = (
     asyncpg.PostgresConnectionError,
     asyncpg.TooManyConnectionsError,
 )
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 sql = load_sql(__file__)
 
 
@@ -120,7 +122,8 @@ class EmbeddedServer:
                     f"the embedded PostgreSQL in {self._data_dir} cannot start:"
                     f" {error.strerror or error} ({error.filename or 'no file named'});"
                     " make it writable and its disk not full, or choose another"
-                    " LAMPLIGHTER_DATA_DIR"
+                    " LAMPLIGHTER_DATA_DIR",
+                    cluster.FULL if error.errno in DISK_FULL else "it does not start",
                 ) from error
             finally:
                 if self._child is None:
@@ -230,11 +233,9 @@ class EmbeddedServer:
         while True:
             if (status := self._child.ended()) is not None:
                 self._child = None
-                raise EmbeddedError(
-                    cluster.explain(
-                        f"PostgreSQL in {self._data_dir} ended with status {status} at its start",
-                        cluster.tail(self._read_log()),
-                    )
+                raise cluster.refusal(
+                    f"PostgreSQL in {self._data_dir} ended with status {status} at its start",
+                    cluster.tail(self._read_log()),
                 )
             # Its own note first: connections before it is ready would each leave a line in its log.
             if _says_ready(self._pid_file, self._child.pid):

@@ -1,4 +1,4 @@
--- Version: 1
+-- Version: 2
 -- Laid anew whenever that number has risen, after the numbered ones; raise it with every change here.
 -- Daemons of the version before may be running beside this one, so a change keeps names, arguments and
 -- answers.

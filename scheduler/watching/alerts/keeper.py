@@ -37,7 +37,7 @@ Send = Callable[[Channel, Message], Awaitable[str | None]]
 
 
 class Keeper:
-    """`run` it; `close` it after the run has been cancelled."""
+    """Repeat its `turn`; `close` it after that has been cancelled."""
 
     def __init__(
         self,
@@ -72,19 +72,19 @@ class Keeper:
         self._direct: set[asyncio.Task[None]] = set()
         self._room_for_direct = asyncio.Semaphore(AT_ONCE)
         self._unusable: Mapping[str, str] = {}
+        self._is_checked = False
 
-    async def run(self) -> None:
-        await self._check_channels()
-        while True:
-            began = monotonic()
-            try:
-                # That it is away is said where it is watched; the next look makes up for this one.
-                with suppress(DatabaseAwayError):
-                    await self.step()
-            except Exception:
-                log.exception("alerts_look_failed")
-            # However many entries there are, looking takes a small part of the time.
-            await asyncio.sleep(max(self._look_every, 10 * (monotonic() - began)))
+    async def turn(self) -> None:
+        """A look, and a rest; to be repeated."""
+        if not self._is_checked:
+            await self._check_channels()
+            self._is_checked = True
+        began = monotonic()
+        # That it is away is said where it is watched; the next look makes up for this one.
+        with suppress(DatabaseAwayError):
+            await self.step()
+        # However many entries there are, looking takes a small part of the time.
+        await asyncio.sleep(max(self._look_every, 10 * (monotonic() - began)))
 
     async def step(self) -> None:
         """One look, and the start of what is to be sent. Raises `DatabaseAwayError`."""
