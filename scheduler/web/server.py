@@ -111,8 +111,14 @@ class Connection(web.RequestHandler):
         before = self._request_count
         super().data_received(data)
         if self._request_count != before and self._messages:
-            body = self._messages[-1][1]
-            if body.is_eof():
+            message, body = self._messages[-1]
+            if self._body is not None and not isinstance(message, RawRequestMessage):
+                # What cannot be parsed is the rest of the body that is being read, and aiohttp
+                # would only say so to whoever reads a next request: its reader would wait for ever.
+                self.read_no_further()
+                self._body.set_exception(web.RequestPayloadError("the body is broken"))
+                self._disarm()
+            elif body.is_eof():
                 self._disarm()
             else:
                 self._body = body

@@ -131,6 +131,23 @@ async def test_the_body_belongs_to_that_time(site: OpenSite, start: bytes) -> No
     assert await one.machine.record() == []
 
 
+@pytest.mark.parametrize("path", [b"count", b"nope"])
+async def test_a_body_that_breaks_while_it_is_read_is_answered(site: OpenSite, path: bytes) -> None:
+    one = await site(limits=Limits(request_seconds=30, keepalive_seconds=30))
+    reader, writer = await one.connect()
+    head = COUNT.replace(b"/count", b"/" + path) + b"Transfer-Encoding: chunked\r\n\r\n"
+    writer.write(head + b"4\r\nxx")
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    writer.write(b"xxxxx")
+    # It is not waited for: neither for the rest of it, nor for the request's time.
+    async with asyncio.timeout(10):
+        said = await reader.read()
+    assert parsed(said)[0] == (400 if path == b"count" else 404)
+    assert await one.machine.record() == []
+    writer.close()
+
+
 async def test_a_body_that_nobody_reads_does_not_hold_the_connection(site: OpenSite) -> None:
     one = await site(limits=QUICK)
     said = await one.raw(LIVEZ[:-2] + b"Content-Length: 100\r\n\r\n{")

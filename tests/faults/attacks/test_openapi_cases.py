@@ -92,7 +92,7 @@ class Caller:
         if status >= 500 and status not in MAY_BE_SAID:
             self._wrong(f"{name} {status}", case, response)
         is_open = not case.operation.definition.raw.get("security")
-        if not self.with_secret and not is_open and status not in {401, 404, 405, 429}:
+        if not self.with_secret and not is_open and status not in {400, 401, 404, 405, 429}:
             self._wrong(f"{name} answers {status} without a secret", case, response)
         try:
             case.validate_response(response, checks=CHECKS, headers=headers)
