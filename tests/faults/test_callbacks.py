@@ -168,7 +168,7 @@ async def test_every_part_raises_in_turn(
             await one.break_and_mend(part)
 
     if FULL:
-        for some in batched(parts, 5):
+        for some in batched(parts, 10):
             async with asyncio.TaskGroup() as group:
                 for part in some:
                     group.create_task(while_a_fire_is_due(part))
