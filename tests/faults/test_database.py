@@ -26,6 +26,7 @@ from tests.faults.conftest import FULL, Report, trials
 from tests.faults.daemons import ask, begin, lay_users, resets, until
 from tests.faults.invariants import Due, violations
 from tests.faults.test_processes import ENDED, NEVER, fresh
+from tests.support import databases
 from tests.support.daemon import DaemonProcess, daemon, seconds_before_the_minute
 from tests.support.embedded import postmaster, serving
 from tests.support.machine import connect
@@ -134,6 +135,11 @@ async def bed(
         await postgres.drop(dsn.rpartition("/")[2])
 
 
+async def prepare(postgres: Postgres) -> None:
+    """The template is made once, before many want it at the same time."""
+    await postgres.template("product_a", databases.product_a)
+
+
 @asynccontextmanager
 async def own_server(scratch: Path) -> AsyncIterator[tuple[Any, Postgres]]:
     async with serving(scratch / "server", "tests", settings=FAST) as server:
@@ -141,6 +147,7 @@ async def own_server(scratch: Path) -> AsyncIterator[tuple[Any, Postgres]]:
 
 
 async def side_by_side(most: int, count: int, trial: Callable[[int], Awaitable[None]]) -> None:
+    """Try so often, so many at a time."""
     room = asyncio.Semaphore(most)
 
     async def one(number: int) -> None:
@@ -162,6 +169,7 @@ async def all_at_once(
 
     It lasts as long as its context, and past the next minute.
     """
+    await prepare(postgres)
     waiting = asyncio.Barrier(daemons + 1)
     gone = asyncio.Event()
     back: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -235,9 +243,9 @@ async def test_the_end_of_the_own_server(scratch: Path, report: Report) -> None:
                 case 1:
                     os.kill(pid, signal.SIGKILL)
                 case _:
-                    async with connect(one.dsn) as connection:
-                        backend = await connection.fetchval("SELECT pg_backend_pid()")
-                        os.kill(backend, signal.SIGKILL)
+                    connection = await asyncpg.connect(one.dsn)
+                    os.kill(await connection.fetchval("SELECT pg_backend_pid()"), signal.SIGKILL)
+                    connection.terminate()
             ended = monotonic()
             await asyncio.sleep(0.5)
             async with asyncio.timeout(60):
@@ -268,6 +276,7 @@ async def test_a_storm_of_cut_connections(
     )
     took: list[float] = []
     cuts: list[int] = []
+    await prepare(postgres)
 
     async def one_storm(number: int) -> None:
         dice = random.Random(number)
@@ -304,6 +313,7 @@ async def test_a_lock_that_is_held(
         "the daemon lives, is ready within 5 s of its release, nothing is stuck",
     )
     took: list[float] = []
+    await prepare(postgres)
 
     async def one_lock(number: int) -> None:
         embedded = FULL and number % 5 == 0
