@@ -265,6 +265,7 @@ async def answers(dsn: str) -> bool:
     return False
 
 
+@pytest.mark.skipif(not FULL, reason="tests/running cuts every connection of a runner")
 async def test_a_storm_of_cut_connections(
     postgres: Postgres, scratch: Path, report: Report
 ) -> None:
@@ -301,7 +302,7 @@ async def test_a_storm_of_cut_connections(
     assert max(took) < (READY if FULL else 40)
 
 
-@pytest.mark.parametrize("what", LOCKS)
+@pytest.mark.parametrize("what", LOCKS if FULL else ["runs"])
 async def test_a_lock_that_is_held(
     postgres: Postgres, scratch: Path, report: Report, what: str
 ) -> None:
