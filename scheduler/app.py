@@ -371,6 +371,7 @@ class App:
         except LamplighterError as error:
             self._failure = error
             self._stopping.set()
+        self._conditions.database_room = await asyncio.to_thread(self._database.room)
         await asyncio.sleep(DATABASE_CHECK)
 
     async def _reacquire(self) -> None:

@@ -61,6 +61,13 @@ class Database:
         self._url = acquired.dsn
         return acquired.dead_owner
 
+    def room(self) -> int | None:
+        """Bytes that are free on the embedded server's disk; None where that is not ours to know.
+
+        Raises `OSError`.
+        """
+        return None if self._embedded is None else self._embedded.room()
+
     def _dsn(self) -> str:
         if self._url is None:
             raise ConnectionError("the embedded server has not been reached yet")

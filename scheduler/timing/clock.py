@@ -39,6 +39,7 @@ TICK = 1.0
 ABSENCE = timedelta(seconds=10)
 """Longer without a look than this, and what was due meanwhile counts as missed, to be caught up."""
 ROWS_AT_ONCE = 500
+LOOKING = "the clock's look"
 
 log = structlog.stdlib.get_logger("lamplighter.clock")
 
@@ -88,7 +89,7 @@ class Clock:
         self._set_timers()
         self._loops = [
             asyncio.create_task(self._upkeep.repeat("the clock's tick", self._tick)),
-            asyncio.create_task(self._upkeep.repeat("the clock's look", self._look_when_rung)),
+            asyncio.create_task(self._upkeep.repeat(LOOKING, self._look_when_rung)),
         ]
         self._ring.set()
 
@@ -154,6 +155,9 @@ class Clock:
         async with self._looking:
             crons = _crons(schedule)
             if self._loops:
+                # What is due by the old schedule has its row before an entry begins anew.
+                with self._upkeep.noting(LOOKING):
+                    await self._look()
                 await self._begin(schedule, crons)
             for name in self._crons.keys() - crons.keys():
                 self._upkeep.went_well(_fires_of(name))

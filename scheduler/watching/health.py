@@ -25,6 +25,8 @@ CLOCK_SILENCE = 30.0
 """Seconds without a tick of the clock after which the process is not alive."""
 DATABASE_AWAY = 30.0
 """Seconds without a database after which the daemon is unhealthy, and not just degraded."""
+LITTLE_ROOM = 64 << 20
+"""Bytes: what PostgreSQL writes before it writes tables takes 16 MB at a time."""
 OVERDUE_GRACE = timedelta(minutes=5)
 """How long after its fire a job may still be on its way to success."""
 FRESH = 2.0
@@ -86,6 +88,8 @@ class Conditions:
     """On the monotonic clock."""
     database_error: str | None = None
     """Why the embedded server cannot be had, in short; without secrets."""
+    database_room: int | None = None
+    """Bytes free on the embedded server's disk."""
     alerts: Sequence[str] = ()
     """Channels of alerts that are out: `alerts: channel 2 (mailto) takes nothing since 12:03`."""
     upkeep: Upkeep = field(default_factory=Upkeep)
@@ -153,6 +157,9 @@ class Health:
             (broken if away >= DATABASE_AWAY else weak).append(words)
         elif self._conditions.starting:
             weak.append("starting")
+        room = self._conditions.database_room
+        if room is not None and room < LITTLE_ROOM:
+            weak.append(f"database: its disk has {room >> 20} MB left")
         if rejected := self._rejected():
             weak.append(rejected)
         weak.extend(self._conditions.alerts)

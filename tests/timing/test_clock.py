@@ -253,3 +253,11 @@ async def test_jitter_delays_the_start_and_not_the_fire(database: str) -> None:
         assert timedelta(0) <= late <= timedelta(seconds=30)
         now.move(seconds=31)
         assert await rows(one) == [("12:01", "schedule", "succeeded")]
+
+
+async def test_what_is_due_when_an_entry_is_changed_is_not_lost(database: str) -> None:
+    now = ManualTime()
+    async with ticking(database, now, minutely()) as one:
+        now.move(seconds=60)
+        await one.clock.apply(Schedule({"work": entry(cron="30 * * * *")}))
+        assert await rows(one) == [("12:01", "schedule", "succeeded")]

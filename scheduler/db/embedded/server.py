@@ -129,6 +129,11 @@ class EmbeddedServer:
                 if self._child is None:
                     self._unlock()
 
+    def room(self) -> int:
+        """Bytes that are free on the disk of the cluster. Raises `OSError`."""
+        status = os.statvfs(self._pid_file.parent if self._child is not None else self._data_dir)
+        return status.f_bavail * status.f_frsize
+
     async def release(self) -> None:
         """Take the server down where it is ours. An attached process leaves it alone."""
         async with self._busy:
