@@ -24,7 +24,8 @@ HOSTILE = (
     *PAYLOADS,
     "</textarea></select></option></pre></code><svg/onload=alert(1)>",
     "<math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
-    "`${7*7}` {{7*7}} <%= 7*7 %> #{7*7} {% for x in ().__class__.__mro__ %}{% endfor %}",
+    "`${7777*7777}` {{7777*7777}} <%= 7777*7777 %> #{7777*7777}",
+    "{% for x in ().__class__.__mro__ %}{{ x }}{% endfor %}",
     "'; DROP TABLE app_users; -- \" OR 1=1 /*",
     "../../../../etc/passwd",
     "[a](javascript:alert(1)) ![b](https://evil.example/c.png) <https://evil.example>",
@@ -86,7 +87,7 @@ def wrong_in(page: str) -> Iterator[str]:
             "http-equiv",
         }:
             yield f"attribute {name}"
-    if "49" in seen.text.replace("7*7", "").split() and "`${" in page:
+    if "60481729" in page:
         yield "a template was worked out"
 
 
