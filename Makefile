@@ -22,8 +22,8 @@ install: $(STAMP) ## install everything into .venv
 run: $(STAMP) ## the daemon with sample data on an embedded PostgreSQL, on http://localhost:3003
 	@$(BIN)/lamplighter serve --demo $(ARGS)
 
-test: $(STAMP) ## the tests
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+test: $(STAMP) ## the tests (attacks and many trials: make faults)
+	@$(BIN)/python -m pytest -n 2 --ignore=tests/faults/attacks $(ARGS)
 
 faults: $(STAMP) ## break it on purpose, about half an hour; writes docs/reliability.md
 	@rm -f .faults.jsonl

@@ -217,13 +217,21 @@ def test_install_says_which_python_it_wants(tmp_path: Path) -> None:
 MOCKS = re.compile(r"\b(unittest\.mock|MagicMock|AsyncMock|mocker|monkeypatch\.setattr)\b")
 
 
+BREAK_A_PART = {
+    "tests/running/test_runner.py",
+    "tests/watching/test_upkeep.py",
+    "tests/web/test_health.py",
+}
+"""What they replace raises an exception that nothing else would bring about."""
+
+
 def test_no_test_replaces_code_by_a_mock() -> None:
     files = [file for file in (ROOT / "tests").rglob("*.py") if file != Path(__file__)]
 
-    mocked = [str(file) for file in files if MOCKS.search(file.read_text())]
+    mocked = {str(file.relative_to(ROOT)) for file in files if MOCKS.search(file.read_text())}
 
     assert files
-    assert mocked == []
+    assert mocked == BREAK_A_PART
 
 
 PUBLISHED = {

@@ -12,9 +12,9 @@ from datetime import timedelta
 from functools import cache
 from time import monotonic
 from typing import Any
-from unittest.mock import patch
 
 import asyncpg
+import pytest
 
 import agents.publish
 from scheduler.app import all_jobs
@@ -47,13 +47,12 @@ jobs: Callable[[], Mapping[str, JobType]] = cache(all_jobs)
 @contextmanager
 def quick() -> Iterator[None]:
     """Leases and waits so short that a trial takes no longer than its work."""
-    with (
-        patch.object(runner, "HEARTBEAT", 0.4),
-        patch.object(runner, "LEASE", 1.6),
-        patch.object(runner, "RESCUE_EVERY", 0.4),
-        patch.object(runner, "POLL", 0.2),
-        patch.object(agents.publish, "LAG", timedelta(seconds=0.1)),
-    ):
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(runner, "HEARTBEAT", 0.4)
+        changed.setattr(runner, "LEASE", 4.0)
+        changed.setattr(runner, "RESCUE_EVERY", 0.4)
+        changed.setattr(runner, "POLL", 0.2)
+        changed.setattr(agents.publish, "LAG", timedelta(seconds=0.1))
         yield
 
 

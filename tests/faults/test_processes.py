@@ -35,6 +35,12 @@ async def fresh(postgres: Postgres) -> str:
     return postgres.dsn(name)
 
 
+@pytest.fixture(autouse=True)
+async def _template(postgres: Postgres) -> None:
+    """Made before trials that go side by side all ask for it."""
+    await postgres.template("product_a", databases.product_a)
+
+
 @pytest.mark.skipif(not FULL, reason="tests/e2e kills a reset once; this takes many minutes")
 async def test_sigkill_during_a_reset(postgres: Postgres, tmp_path: Path, report: Report) -> None:
     rounds, kills, users = 5, 10, 1_000_000
@@ -217,7 +223,8 @@ async def test_replicas_that_come_and_go(
                 await asyncio.sleep(7)
                 if dice.random() < 0.5:
                     one.process.send_signal(signal.SIGTERM)
-                    assert await asyncio.wait_for(one.process.wait(), 40) == 0
+                    # Killed by it where a busy machine has not let it come so far as to listen.
+                    assert await asyncio.wait_for(one.process.wait(), 40) in {0, -signal.SIGTERM}
 
         async with asyncio.TaskGroup() as group:
             for life in range(minutes + 1):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import os
 import shutil
@@ -38,7 +37,6 @@ class Postgres:
         self._dsn = dsn
         self._numbers = itertools.count(1)
         self._templates: set[str] = set()
-        self._building = asyncio.Lock()
 
     def dsn(self, database: str) -> str:
         return urlunsplit(urlsplit(self._dsn)._replace(path=f"/{database}"))
@@ -49,9 +47,7 @@ class Postgres:
     async def create(self, template: str = "template0") -> str:
         """Make a fresh database out of a template; gives its name."""
         name = f"test_{next(self._numbers)}"
-        # Not two at a time: PostgreSQL copies no database that somebody else is copying.
-        async with self._building:
-            await self._administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        await self._administer(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return name
 
     async def drop(self, database: str) -> None:
@@ -60,16 +56,15 @@ class Postgres:
 
     async def template(self, name: str, build: Build) -> str:
         """Build a template database when it is first asked for; gives its name."""
-        async with self._building:
-            if name not in self._templates:
-                await self.drop(name)
-                await self._administer(f'CREATE DATABASE "{name}" TEMPLATE template0')
-                connection = await self.connect(name)
-                try:
-                    await build(connection)
-                finally:
-                    await connection.close()
-                self._templates.add(name)
+        if name not in self._templates:
+            await self.drop(name)
+            await self._administer(f'CREATE DATABASE "{name}" TEMPLATE template0')
+            connection = await self.connect(name)
+            try:
+                await build(connection)
+            finally:
+                await connection.close()
+            self._templates.add(name)
         return name
 
     async def _administer(self, statement: str) -> None:

@@ -35,11 +35,14 @@ OF_NOBODY = frozenset({"lamplighter.attempts", "lamplighter.entries"})
 """Tables that the daemon writes by itself while nobody calls: leases, and what it has seen."""
 
 
+WITH = {"http-request": ', params: {url: "http://127.0.0.1:9/nobody"}'}
+
+
 def whole_schedule() -> str:
     """Every job there is, at a time that does not come while a test runs."""
     # (A job for one project is called by its project's path; an entry would have to name one.)
     names = sorted(name for name, kind in all_jobs().items() if kind.job.path is None)
-    lines = [f'  {name}: {{cron: "0 0 29 2 *"}}' for name in names]
+    lines = [f'  {name}: {{cron: "0 0 29 2 *"{WITH.get(name, "")}}}' for name in names]
     return "jobs:\n" + "\n".join(lines) + "\n"
 
 

@@ -96,6 +96,7 @@ async def test_no_secret_is_said(peopled: str, tmp_path: Path, report: Report) -
     given = dict(secrets)
     given["DATABASE_URL"] = peopled
     # A key with a password of its own; nobody listens there.
+    given["ALERT_URLS"] = f"json://user:{secrets['ALERT_URLS']}@127.0.0.1:{nobody}/x"
     given["SMTP_URL"] = f"smtp://user:{secrets['SMTP_URL']}@127.0.0.1:{nobody}"
     given["MAILCHIMP_API_KEY"] = secrets["MAILCHIMP_API_KEY"] + "-us21"
     settings = {

@@ -267,6 +267,13 @@ async def raw_status(target: Target, path: str, lines: list[tuple[bytes, bytes]]
     return int(said.split(b" ", 2)[1])
 
 
+KNOWN = {
+    # No caller chooses either side.
+    "scheduler/settings.py: secret != DEV_SECRET",
+    "scheduler/watching/redaction.py: self.without_secrets(whole) == whole",
+}
+
+
 def test_secrets_are_compared_in_constant_time() -> None:
     """Where a secret, a session, a token or a signature is held against another: never by `==`."""
     import ast
@@ -288,8 +295,8 @@ def test_secrets_are_compared_in_constant_time() -> None:
             sides = [node.left, *node.comparators]
             names = [ast.unparse(side) for side in sides if not isinstance(side, ast.Constant)]
             if len(names) == 2 and any(words.search(name) for name in names):
-                found.append(f"{file.relative_to(root)}:{node.lineno}: {ast.unparse(node)}")
-    assert found == []
+                found.append(f"{file.relative_to(root)}: {ast.unparse(node)}")
+    assert set(found) <= KNOWN
     assert seen >= 5
 
 
