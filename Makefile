@@ -22,10 +22,10 @@ install: $(STAMP) ## install everything into .venv
 run: $(STAMP) ## the daemon with sample data on an embedded PostgreSQL, on http://localhost:3003
 	@$(BIN)/lamplighter serve --demo $(ARGS)
 
-test: $(STAMP) ## the tests (attacks and many trials: make faults)
-	@$(BIN)/python -m pytest -n 2 --ignore=tests/faults/attacks $(ARGS)
+test: $(STAMP) ## the tests, but for tests/faults
+	@$(BIN)/python -m pytest -n 4 --ignore=tests/faults $(ARGS)
 
-faults: $(STAMP) ## break it on purpose, about half an hour; writes docs/reliability.md
+faults: $(STAMP) ## break it on purpose, about an hour; writes docs/reliability.md
 	@rm -f .faults.jsonl
 	@status=0; LAMPLIGHTER_FAULTS=full LAMPLIGHTER_FAULTS_RECORD=.faults.jsonl \
 		$(BIN)/python -m pytest tests/faults -p no:xdist --timeout 3600 $(ARGS) || status=$$?; \

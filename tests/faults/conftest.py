@@ -16,7 +16,7 @@ RECORD = os.environ.get("LAMPLIGHTER_FAULTS_RECORD")
 
 
 def trials(full: int, small: int) -> int:
-    """How often: `full` with `make faults`, `small` with `make test`."""
+    """How often: `full` with `make faults`, `small` without."""
     return full if FULL else small
 
 
