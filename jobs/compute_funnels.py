@@ -254,7 +254,7 @@ async def explain(ctx: JobContext, params: ComputeFunnels, slug: str) -> Explana
     async with ctx.db.transaction() as connection:
         key = await sql.by_slug(connection, slug=slug)
         if key is None:
-            raise JobError(f"there is no funnel {slug}")
+            raise JobError(f"there is no funnel {slug!r}")
         funnel = await read(connection, sql, key)
         await tune(connection, sql)
         recorder = Recorder(connection)

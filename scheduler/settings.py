@@ -199,6 +199,16 @@ class Settings(BaseSettings):
             )
         return tuple(SecretStr(part) for part in found)
 
+    @field_validator("webhook_hosts", "ping_hosts", mode="after")
+    @classmethod
+    def _names_of_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            if "/" in part or not HOST_AND_PORT.fullmatch(part):
+                raise ValueError(
+                    f"{part!r} is no host such as hooks.example.com or checks.internal:8000"
+                )
+        return value
+
     @field_validator("ping_hosts", mode="after")
     @classmethod
     def _lower(cls, value: tuple[str, ...]) -> tuple[str, ...]:

@@ -19,6 +19,12 @@ def did_you_mean(word: str, allowed: Collection[str]) -> str:
     return f" (did you mean {by_plain[close[0]]!r}?)" if close else ""
 
 
+def no_job(name: str, there: Collection[str]) -> str:
+    """The sentence for a name that is neither an entry nor a job."""
+    guess = did_you_mean(name, there)
+    return f"there is no job called {shown(name)}" + (guess or f"; there are {', '.join(there)}")
+
+
 def shown(text: str) -> str:
     """Quote what someone wrote, on one line and not endlessly long."""
     return repr(shortened(text))

@@ -306,3 +306,12 @@ def test_what_is_no_address_of_a_channel_is_refused_without_repeating_it(
 def test_hosts_of_switches_are_read_in_lower_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PING_HOSTS", "Checks.internal:8000, localhost")
     assert load_settings().ping_hosts == ("checks.internal:8000", "localhost")
+
+
+@pytest.mark.parametrize("name", ["PING_HOSTS", "WEBHOOK_HOSTS"])
+@pytest.mark.parametrize("host", ["https://hooks.example.com", "a.example/x", "a b", "a:99999"])
+def test_what_is_no_host_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, host: str) -> None:
+    monkeypatch.setenv(name, f"hooks.example.com, [::1]:8000, {host}")
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+    assert f"{name}: {host!r} is no host such as" in str(refused.value)

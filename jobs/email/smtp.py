@@ -285,4 +285,6 @@ async def _explained() -> AsyncIterator[None]:
             ) from error
         if any(isinstance(e, ssl.SSLError) for e in (error, root)):
             raise Trouble("no TLS could be agreed with the mail server", str(root)) from error
-        raise Trouble("the mail server cannot be reached", repr(error)) from error
+        raise Trouble(
+            "the mail server cannot be reached", str(error) or type(error).__name__
+        ) from error

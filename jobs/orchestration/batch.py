@@ -1,4 +1,4 @@
-"""Go over every project: fetch its repository, measure it, and let the agents look.
+"""Goes over every project: fetches its repository, measures it, and lets the agents look.
 
 Each project is a unit of its own, whose failure does not stop the others. The agents ask a model
 only where there is something that they have not read; without a model, projects are fetched and

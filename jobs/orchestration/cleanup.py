@@ -1,4 +1,4 @@
-"""Delete the old record of the agents' work, and let suggestions that nobody wanted expire.
+"""Deletes the old record of the agents' work, and lets suggestions that nobody wanted expire.
 
 Never an open or approved suggestion, and never the memory of what was rejected or published.
 """

@@ -1,4 +1,4 @@
-"""Read what is new in the projects' GitHub repositories into lamplighter's tables.
+"""Reads what is new in the projects' GitHub repositories into lamplighter's tables.
 
 Every project with `github_sync_enabled` that is not archived, or the one that is asked for. What a
 limit leaves over, the next run goes on with.

@@ -1,4 +1,4 @@
-"""Go over one project now, whether or not its sync is enabled."""
+"""Goes over one project now, whether or not its sync is enabled."""
 
 from __future__ import annotations
 

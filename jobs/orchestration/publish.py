@@ -1,4 +1,4 @@
-"""Publish a suggestion that was approved: on GitHub, or as something to do in the product.
+"""Publishes a suggestion that was approved: on GitHub, or as something to do in the product.
 
 Without one, what auto_publish has approved, and what was left half done. What a crash has left open
 is looked up by its hidden mark before it is sent again.

@@ -1,4 +1,4 @@
-"""Try again what failed in the last 24 hours: of each project only the agents that failed.
+"""Tries again what failed in the last 24 hours: of each project only the agents that failed.
 
 At most three attempts in all, ten minutes before the second and half an hour before the third.
 """

@@ -43,10 +43,11 @@ def agents() -> None:
 def dry_run(
     project: str, only: str | None, force: bool, prompts: bool, max_cost: float, as_json: bool
 ) -> None:
-    """Show what the agents would suggest for PROJECT, an id or owner/name, and why or why not.
+    """Show what the agents would suggest for PROJECT, and why.
 
-    Looks at what was fetched last and asks the configured model; writes nothing, not even what it
-    has cost. Without a model it shows the gate's first step, which costs nothing.
+    PROJECT is an id or owner/name. Looks at what was fetched last and asks the configured model;
+    writes nothing, not even what it has cost. Without a model it shows the gate's first step, which
+    costs nothing.
 
     Exit status: 0 it was shown, 1 something failed or no model is configured, 2 wrong usage.
     """
@@ -85,11 +86,11 @@ def dry_run(
 )
 @json_option
 def evaluate(folder: Path | None, max_cost: float, concurrent: int, as_json: bool) -> None:
-    """Try the agents, with the configured model, on the labelled cases in DIR or those that ship.
+    """Try the agents on labelled cases, with the configured model.
 
-    A case is a YAML file: what an agent is shown, and whether it should speak, about what, or keep
-    quiet. Needs no database. With a model of the name test-double only what lamplighter itself
-    decided is printed.
+    The cases are in DIR, or those that ship. A case is a YAML file: what an agent is shown, and
+    whether it should speak, about what, or keep quiet. Needs no database. With a model of the name
+    test-double only what lamplighter itself decided is printed.
 
     Exit status: 0 all cases were played, 1 something failed, 2 wrong usage.
     """

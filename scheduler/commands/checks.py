@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 from scheduler.app import all_jobs, read_schedule_file, replica_name
 from scheduler.db.catalog import Catalog, missing
@@ -21,6 +21,10 @@ sql = load_sql(__file__)
 
 OLDEST = 140_000
 """PostgreSQL 14, as `server_version_num`."""
+
+
+MEND = "mend the line, then `lamplighter check`"
+NO_FILE = "make it readable, or set LAMPLIGHTER_CONFIG to where the schedule is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ async def examine() -> list[Finding]:
         findings.append(Finding("schedule", True, f"{len(entries)} entries"))
     except ScheduleError as error:
         findings.extend(
-            Finding("schedule", False, str(problem), "mend the line, then `lamplighter check`")
+            Finding("schedule", False, str(problem), MEND if problem.line else NO_FILE)
             for problem in error.problems
         )
     findings.append(await _mail(settings))
@@ -71,6 +75,16 @@ async def examine() -> list[Finding]:
     return findings
 
 
+def in_brief(findings: Sequence[Finding]) -> list[Finding]:
+    """For people: the jobs whose tables are all there are one line, in the place of the first."""
+    whole = [one for one in findings if one.check == "tables" and one.ok]
+    brief = [one for one in findings if one not in whole[1:]]
+    if whole:
+        message = f"all there for {len(whole)} jobs"
+        brief[brief.index(whole[0])] = replace(whole[0], message=message, job=None)
+    return brief
+
+
 async def _mail(settings: Settings) -> Finding:
     """Where messages go, and whether the mail server lets us in."""
     from jobs.email.delivery import Trouble
@@ -78,11 +92,18 @@ async def _mail(settings: Settings) -> Finding:
     from jobs.email.smtp import Server, SmtpChannel
 
     mail = settings.services.mail
+    lacking = what_is_lacking(mail.public_url, mail.sender)
+    if mail.sender and "MAIL_FROM is an address" in lacking:
+        return Finding(
+            "mail",
+            False,
+            f"MAIL_FROM: {mail.sender!r} is no address",
+            "set it to news@example.com, or to News <news@example.com>",
+        )
     if mail.smtp_url is None:
         return Finding(
             "mail", True, f"messages become files in {mail.folder}; SMTP_URL would send them"
         )
-    lacking = what_is_lacking(mail.public_url, mail.sender)
     try:
         server = Server.read(mail.smtp_url)
         channel = SmtpChannel(server)

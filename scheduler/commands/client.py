@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -92,9 +93,17 @@ async def _call(
                 return Answer(response.status, body)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise DaemonError(
-            f"no daemon answers at {url} ({error}); start one with `lamplighter serve`, "
+            f"no daemon answers at {url} ({_why(error)}); start one with `lamplighter serve`, "
             "or set HOST and PORT to where it is"
         ) from None
     except ValueError:
         pass  # no JSON
-    raise DaemonError(f"what answers at {url} is no lamplighter")
+    raise DaemonError(
+        f"what answers at {url} is no lamplighter; set HOST and PORT to where the daemon is"
+    )
+
+
+def _why(error: Exception) -> str:
+    """Without the address, which stands beside it."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number).lower() if number else str(error) or "no answer in time"

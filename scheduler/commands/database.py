@@ -73,8 +73,12 @@ def _check(*, as_json: bool) -> int:
 @click.command()
 @json_option
 def doctor(as_json: bool) -> None:
-    """Check settings, schedule, database and what each job needs, with what to do about it."""
-    from scheduler.commands.checks import examine
+    """Look for what is wrong, and say what to do about it.
+
+    Looks at settings, schedule, database, tables, mail, alerts, newsletter providers, GitHub and
+    the model. Runs no job. Exit status 1 if something is wrong.
+    """
+    from scheduler.commands.checks import examine, in_brief
 
     findings = asyncio.run(examine())
     if as_json:
@@ -84,7 +88,7 @@ def doctor(as_json: bool) -> None:
             ("", "check", "job", "found", "what to do"),
             [
                 ("ok" if f.ok else "BAD", f.check, f.job, f.message, f.fix if not f.ok else None)
-                for f in findings
+                for f in in_brief(findings)
             ],
         )
     sys.exit(0 if all(finding.ok for finding in findings) else 1)

@@ -33,8 +33,9 @@ SECONDS = 3600.0
 @click.option("--yes", is_flag=True, help="With --existing: do not ask.")
 @json_option
 def enroll(sequence: str, email: str | None, existing: bool, yes: bool, as_json: bool) -> None:
-    """Enrol one subscriber in SEQUENCE, or with --existing those who were there before.
+    """Enrol people in a sequence of e-mails.
 
+    One subscriber by EMAIL, or with --existing those who were there before.
     The next run of process-sequences writes to them. Says how many they are first, and asks.
     """
     if existing == (email is not None):

@@ -16,10 +16,13 @@ def github() -> None:
 
 
 @github.command()
-@click.argument("project", required=False, type=click.UUID)
+@click.argument("project", metavar="[PROJECT]", required=False, type=click.UUID)
 @json_option
 def sync(project: UUID | None, as_json: bool) -> None:
-    """Read what is new in the repository of PROJECT, an id, or of every project whose sync is on.
+    """Read what is new in the projects' repositories.
+
+    PROJECT is an id, as GET /api/v1/projects and the project's page have it; without it, every
+    project whose sync is on is read.
 
     Exit status: 0 it succeeded, 1 it failed, 2 wrong usage, 3 it is already running.
     """
@@ -28,7 +31,7 @@ def sync(project: UUID | None, as_json: bool) -> None:
 
 
 @github.command()
-@click.argument("project", required=False, type=click.UUID)
+@click.argument("project", metavar="[PROJECT]", required=False, type=click.UUID)
 @click.option(
     "--hours",
     type=click.IntRange(1, 2160),
@@ -38,7 +41,10 @@ def sync(project: UUID | None, as_json: bool) -> None:
 )
 @json_option
 def analyze(project: UUID | None, hours: int, as_json: bool) -> None:
-    """Measure the repository of PROJECT, an id, or of every project that was fetched.
+    """Measure the projects' repositories.
+
+    PROJECT is an id, as GET /api/v1/projects and the project's page have it; without it, every
+    project that was fetched is measured.
 
     Exit status: 0 it succeeded, 1 it failed, 2 wrong usage, 3 it is already running.
     """

@@ -12,7 +12,6 @@ import click
 
 from scheduler.commands.output import json_option, print_json
 from scheduler.commands.schedule import Zone
-from scheduler.errors import LamplighterError
 
 if TYPE_CHECKING:
     from scheduler.moving.importing import Imported
@@ -43,11 +42,12 @@ def importing() -> None:
 )
 @json_option
 def crontab(file: str, timezone: ZoneInfo | None, system: bool | None, as_json: bool) -> None:
-    """Make a schedule file of the crontab FILE, or of standard input if FILE is -.
+    """Make a schedule file of the crontab FILE.
 
-    Calls of worker routes by wget or curl become the jobs' own entries, calls of other addresses
-    entries of http-request. Nothing in the crontab is run. The schedule goes to standard output;
-    what does not go over, and which variables are to be set, to standard error.
+    FILE may be -, for standard input. Calls of worker routes by wget or curl become the jobs' own
+    entries, calls of other addresses entries of http-request. Nothing in the crontab is run. The
+    schedule goes to standard output; what does not go over, and which variables are to be set, to
+    standard error.
 
     Exit status: 0 all of it went over, 1 something was left out, 2 wrong usage.
     """
@@ -73,10 +73,10 @@ def crontab(file: str, timezone: ZoneInfo | None, system: bool | None, as_json: 
 )
 @json_option
 def cronjobs(file: str, timezone: ZoneInfo | None, as_json: bool) -> None:
-    """Make a schedule file of the Kubernetes CronJobs in FILE, or standard input if FILE is -.
+    """Make a schedule file of the Kubernetes CronJobs in FILE.
 
-    They are YAML or JSON, as `kubectl get cronjobs -o yaml` prints them. All else is as with
-    `import crontab`.
+    They are YAML or JSON, as `kubectl get cronjobs -o yaml` prints them; from standard input if
+    FILE is -. All else is as with `import crontab`.
 
     Exit status: 0 all of it went over, 1 something was left out, 2 wrong usage.
     """
@@ -88,7 +88,7 @@ def cronjobs(file: str, timezone: ZoneInfo | None, as_json: bool) -> None:
             _read(file), _jobs(), timezone or ZoneInfo("UTC"), own_settings=own_names()
         )
     except ValueError as error:
-        raise LamplighterError(f"{file} {error}") from None
+        raise click.UsageError(f"{file} {error}") from None
     if timezone is None:
         imported.notes.insert(0, (0, NOT_SAID.format("the cluster's control plane is")))
     _end(imported, file, as_json=as_json)
@@ -115,7 +115,7 @@ def _end(imported: Imported, file: str, *, as_json: bool) -> NoReturn:
 
 
 def _read(file: str) -> str:
-    """Raises `LamplighterError`."""
+    """Raises `click.UsageError`: the exit status 1 would say that some of it went over."""
     try:
         if file == "-":
             content = sys.stdin.buffer.read(MOST_BYTES + 1)
@@ -123,13 +123,13 @@ def _read(file: str) -> str:
             with Path(file).open("rb") as opened:
                 content = opened.read(MOST_BYTES + 1)
     except OSError as error:
-        raise LamplighterError(f"{file} cannot be read: {error.strerror or error}") from None
+        raise click.UsageError(f"{file} cannot be read: {error.strerror or error}") from None
     if len(content) > MOST_BYTES:
-        raise LamplighterError(f"{file} is longer than a MiB, which no crontab is")
+        raise click.UsageError(f"{file} is longer than a MiB, which no crontab is")
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise LamplighterError(f"{file} is no UTF-8 text") from None
+        raise click.UsageError(f"{file} is no UTF-8 text") from None
 
 
 def _say(imported: Imported, name: str) -> None:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
 
 from scheduler.commands.client import call
-from scheduler.commands.output import json_option, print_json
+from scheduler.commands.output import json_option, moment_in_words, print_json
 from scheduler.settings import LogLevel, load_settings
 
 PATH = "/api/v1/log-level"
 
 
 @click.command("log-level")
-@click.argument("level", required=False, type=click.Choice([str(level) for level in LogLevel]))
+@click.argument(
+    "level",
+    metavar="[LEVEL]",
+    required=False,
+    type=click.Choice([str(level) for level in LogLevel]),
+)
 @click.option("--for", "for_", default="10m", show_default=True, help="How long: 30s, 10m, 24h.")
 @click.option("--reason", help="Kept in the record of activity.")
 @json_option
 def log_level(level: str | None, for_: str, reason: str | None, as_json: bool) -> None:
-    """Let the running daemon log at LEVEL for a while; without LEVEL, say at which it does.
+    """Let the running daemon log at LEVEL for a while.
 
+    LEVEL is debug, info, warning or error; without it, the level in force is shown.
     Of several daemons only the one that answers at HOST and PORT changes.
     """
     settings = load_settings()
@@ -30,7 +38,8 @@ def log_level(level: str | None, for_: str, reason: str | None, as_json: bool) -
     if as_json:
         print_json(found)
     elif found["until"]:
-        back = f"until {found['until']}, then {found['configured']} again"
+        until = moment_in_words(datetime.fromisoformat(found["until"]))
+        back = f"until {until}, then {found['configured']} again"
         click.echo(f"{found['replica']} logs at {found['level']} {back}")
     else:
         click.echo(f"{found['replica']} logs at {found['level']}")

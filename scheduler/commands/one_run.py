@@ -24,12 +24,17 @@ from scheduler.run import Trigger
 from scheduler.running.fires import fire_by_hand
 from scheduler.running.runner import Runner
 from scheduler.settings import Settings
+from scheduler.suggest import no_job
 from scheduler.watching.events import Events
 from scheduler.watching.pings import Pings
 from scheduler.watching.redaction import Redactor
 
 LAST_PING = 10.0
 """Seconds that a dead man's switch has to hear of the end."""
+
+
+class UnknownJobError(LamplighterError):
+    """Neither an entry of the schedule nor a job has that name."""
 
 
 class BusyError(LamplighterError):
@@ -45,14 +50,12 @@ async def run_once(
 ) -> Run:
     """Run the entry or job of that name, all its attempts, and return its record.
 
-    Raises `BusyError`, `ParamsError`, or another `LamplighterError`.
+    Raises `BusyError`, `UnknownJobError`, `ParamsError`, or another `LamplighterError`.
     """
     jobs = all_jobs()
     schedule = read_schedule_file(settings, jobs)
     if job not in schedule.entries and job not in jobs:
-        raise LamplighterError(
-            f"no job {job!r}; there are {', '.join(sorted({*schedule.entries, *jobs}))}"
-        )
+        raise UnknownJobError(no_job(job, sorted({*schedule.entries, *jobs})))
     if job not in schedule.entries and jobs[job].job.params.from_file_alone:
         raise LamplighterError(schedule.only_by_entry(job))
     now = clock_with(settings.offset)

@@ -29,10 +29,13 @@ PROGRAMS = (
 @click.command(
     context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
 )
-@click.argument("program", type=click.Choice(PROGRAMS))
+@click.argument("program", metavar="PROGRAM", type=click.Choice(PROGRAMS))
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def postgres(program: str, arguments: tuple[str, ...]) -> None:
-    """Run one of PostgreSQL's programs on the embedded database, with ARGUMENTS of its own.
+    """Run one of PostgreSQL's programs on the embedded database.
+
+    PROGRAM is one of psql, pg_dump, pg_dumpall, pg_restore, pg_isready,
+    pg_amcheck, vacuumdb, reindexdb; it gets the ARGUMENTS.
 
     The server is that of the running daemon, or is started for as long as the program runs. A data
     directory without a database gets an empty one. The exit status is the program's.

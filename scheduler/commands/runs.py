@@ -13,8 +13,9 @@ from urllib.parse import quote
 import click
 
 from scheduler.commands.client import Answer, call, in_words
-from scheduler.commands.output import json_option, print_json, print_table
+from scheduler.commands.output import json_option, moment_in_words, print_json, print_table
 from scheduler.commands.schedule import Moment
+from scheduler.run import Status, Trigger
 from scheduler.settings import load_settings
 
 if TYPE_CHECKING:
@@ -71,12 +72,12 @@ def run_here(job: str, given: Mapping[str, object], reason: str | None, *, as_js
         console=True,
         secrets=settings.secret_values,
     )
-    from scheduler.commands.one_run import BusyError, run_once
+    from scheduler.commands.one_run import BusyError, UnknownJobError, run_once
     from scheduler.params import ParamsError
 
     try:
         ended = asyncio.run(run_once(settings, job, given, reason))
-    except ParamsError as error:
+    except (ParamsError, UnknownJobError) as error:
         raise click.UsageError(str(error)) from None
     except BusyError as busy:
         _answer(as_json, {"success": False, "error": str(busy), "runId": str(busy.run_id)})
@@ -101,7 +102,8 @@ def trigger(job: str, params: tuple[str, ...], no_wait: bool, as_json: bool) -> 
         load_settings(), "POST", f"/api/v1/workers/{quote(job)}", json=given or None, query=query
     )
     _answer(as_json, answer.body)
-    sys.exit({409: BUSY, 422: USAGE}.get(answer.status, FAILED if answer.status >= 400 else 0))
+    known = {404: USAGE, 409: BUSY, 422: USAGE}
+    sys.exit(known.get(answer.status, FAILED if answer.status >= 400 else 0))
 
 
 @click.command()
@@ -110,12 +112,17 @@ def trigger(job: str, params: tuple[str, ...], no_wait: bool, as_json: bool) -> 
 @click.option("--until", type=Moment(), help="Resume by itself at this time.")
 @json_option
 def pause(job: str, reason: str, until: datetime | None, as_json: bool) -> None:
-    """Take JOB off the clock, in every daemon; it can still be run by hand."""
+    """Take JOB off the clock, in every daemon.
+
+    It can still be run by hand.
+    """
     body: dict[str, Any] = {"reason": reason}
     if until is not None:
         body["until"] = until.isoformat()
     answer = _change(job, "pause", body)
-    _say(as_json, answer, f"{job} is paused" + (f" until {until.isoformat()}" if until else ""))
+    _say(
+        as_json, answer, f"{job} is paused" + (f" until {moment_in_words(until)}" if until else "")
+    )
 
 
 @click.command()
@@ -133,14 +140,26 @@ def _change(job: str, change: str, body: dict[str, Any]) -> Answer:
 
 @click.command()
 @click.argument("job", required=False)
-@click.option("--status", help="Only runs of this status.")
-@click.option("--trigger", "triggered", help="Only runs that this made: schedule, catch_up, ...")
-@click.option("-n", "count", type=click.IntRange(1, 200), default=20, show_default=True)
+@click.option(
+    "--status", type=click.Choice([str(one) for one in Status]), help="Only runs of this status."
+)
+@click.option(
+    "--trigger",
+    "triggered",
+    type=click.Choice([str(one) for one in Trigger]),
+    help="Only runs that this made.",
+)
+@click.option(
+    "-n", "count", type=click.IntRange(1, 200), default=20, show_default=True, help="How many."
+)
 @json_option
 def history(
     job: str | None, status: str | None, triggered: str | None, count: int, as_json: bool
 ) -> None:
-    """Show what ran, newest first, and why what did not run did not."""
+    """Show what ran, newest first.
+
+    What did not run has a row as well, with the reason.
+    """
     query = {"limit": str(count)}
     filters = {"job": job, "status": status, "trigger": triggered}
     query |= {name: value for name, value in filters.items() if value is not None}
@@ -148,11 +167,18 @@ def history(
     if as_json:
         print_json(answer)
         return
+    if not answer["items"]:
+        if job is not None:
+            # An entry that is no longer there may have runs; one that never was is a slip.
+            path = f"/api/v1/jobs/{quote(job, safe='')}"
+            _found(call(load_settings(), "GET", path, admin=True))
+        click.echo("no such run" if any(filters.values()) else "nothing has run yet")
+        return
     print_table(
         ("scheduled for", "job", "trigger", "status", "attempt", "took", "result"),
         [
             (
-                item["scheduledFor"],
+                datetime.fromisoformat(item["scheduledFor"]),
                 item["job"],
                 item["trigger"],
                 item["status"],
@@ -178,7 +204,11 @@ def _result(item: dict[str, Any]) -> str | None:
     if "reason" in data:
         count = data.get("count", 1)
         return f"{data['reason']}" + (f" ({count} fires)" if count > 1 else "")
-    plain = [f"{key} {value}" for key, value in data.items() if isinstance(value, int)]
+    plain = [
+        f"{key} {str(value).lower() if isinstance(value, bool) else value}"
+        for key, value in data.items()
+        if isinstance(value, int)
+    ]
     return ", ".join(plain) or None
 
 
@@ -213,8 +243,15 @@ def _lines(data: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, obj
             yield within + key, json.dumps(value) if isinstance(value, dict | list) else value
 
 
+def _found(answer: Answer) -> dict[str, Any]:
+    """The body. Raises `click.UsageError` where there is no such job."""
+    if answer.status == 404:
+        raise click.UsageError(in_words(answer.body))
+    return answer.ok()
+
+
 def _say(as_json: bool, answer: Answer, words: str) -> None:
-    body = answer.ok()
+    body = _found(answer)
     if as_json:
         print_json(body)
     else:

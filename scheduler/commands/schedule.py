@@ -13,6 +13,7 @@ from scheduler.commands.output import json_option, print_json, print_table
 from scheduler.errors import LamplighterError, SettingsError
 from scheduler.now import clock_with
 from scheduler.settings import check_exposure, load_settings
+from scheduler.suggest import did_you_mean, shown
 
 
 class Moment(click.ParamType[datetime]):
@@ -115,9 +116,8 @@ def next_fires(job: str | None, count: int, start: datetime | None, as_json: boo
     settings = load_settings()
     entries = read_schedule_file(settings, all_jobs()).entries
     if job is not None and job not in entries:
-        raise LamplighterError(
-            f"no entry {job!r} in {settings.config}; there are {', '.join(entries) or 'none'}"
-        )
+        guess = did_you_mean(job, entries) or f"; there are {', '.join(entries) or 'none'}"
+        raise click.UsageError(f"there is no entry {shown(job)} in {settings.config}{guess}")
     since = start or clock_with(settings.offset)()
     answer = []
     rows: list[tuple[object, ...]] = []
@@ -142,21 +142,30 @@ def next_fires(job: str | None, count: int, start: datetime | None, as_json: boo
 
 
 @click.command()
-@click.argument("cron")
-@click.option("--timezone", type=Zone(), default="UTC", show_default=True)
+@click.argument("cron", metavar="CRON", nargs=-1, required=True)
+@click.option(
+    "--timezone", type=Zone(), default="UTC", show_default=True, help="In which it is meant."
+)
 @count_option
 @from_option
 @json_option
 def explain(
-    cron: str, timezone: ZoneInfo, count: int, start: datetime | None, as_json: bool
+    cron: tuple[str, ...], timezone: ZoneInfo, count: int, start: datetime | None, as_json: bool
 ) -> None:
-    """Say in plain words when CRON fires, with its next times."""
+    """Say in plain words when CRON fires, with its next times.
+
+    CRON is one argument, in quotes: "0 6 * * 1".
+    """
     from scheduler.timing.cron import Cron, CronError
 
+    if len(cron) > 1:
+        # Without quotes the shell has put the names of files where a * was.
+        raise click.UsageError('put the expression in quotes, such as "0 6 * * 1"')
+    [expression] = cron
     try:
-        parsed = Cron.parse(cron, timezone)
+        parsed = Cron.parse(expression, timezone)
     except CronError as error:
-        raise LamplighterError(f"{cron!r}: {error}") from None
+        raise LamplighterError(f"{expression!r}: {error}") from None
     since = start or clock_with()()
     fires = [fire.astimezone(timezone) for fire in islice(parsed.after(since), count)]
     if as_json:

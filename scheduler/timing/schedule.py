@@ -288,7 +288,7 @@ class _Reader(NodeReader):
     def _no_job(self, name: str) -> str:
         guess = did_you_mean(name, self._jobs)
         there = ", ".join(sorted(self._jobs)) or "none"
-        return f"there is no job {shown(name)}{guess}; allowed are {there}"
+        return f"there is no job {shown(name)}" + (guess or f"; allowed are {there}")
 
 
 def _ping(node: Scalar, hosts: Collection[str]) -> SecretStr | None:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from aiohttp import web
 
 from scheduler.entry import Entry
+from scheduler.suggest import did_you_mean
 from scheduler.web.answers import Refusal, short
 from scheduler.web.keys import DAEMON, Daemon
 
@@ -33,7 +34,8 @@ def entry_called(daemon: Daemon, name: str) -> Entry:
         if daemon.jobs[name].job.params.from_file_alone:
             raise Refusal(404, daemon.clock.schedule.only_by_entry(name))
         return daemon.runner.entry_of(name, name)
-    raise Refusal(404, f"there is no job called {short(name)!r}")
+    guess = did_you_mean(name, tuple(all_names(daemon)))
+    raise Refusal(404, f"there is no job called {short(name)!r}{guess}")
 
 
 def work_asked(request: web.Request) -> tuple[Entry, Mapping[str, str]]:

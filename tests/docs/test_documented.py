@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from click.testing import CliRunner
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -71,6 +72,15 @@ def test_every_route_is_in_the_table_and_no_other() -> None:
         for route in code_words(cell)
     }
     assert documented == there
+
+
+@pytest.mark.parametrize("path", ["", "agents", "github", "import", "alert", "suppression"])
+def test_no_line_about_a_command_is_cut_off(path: str) -> None:
+    group = main.commands[path] if path else main
+    assert isinstance(group, click.Group)
+    shown = CliRunner().invoke(group, ["--help"], terminal_width=80).output
+    assert shown.partition("Commands:")[2]
+    assert "..." not in shown.partition("Commands:")[2]
 
 
 def commands(group: click.Group, path: str) -> Iterator[str]:

@@ -30,6 +30,11 @@ async def test_doctor_says_where_messages_go(database: str, tmp_path: Path) -> N
         True,
         "messages become files in data/mail; SMTP_URL would send them",
     )
+    finding = await mail_finding(tmp_path, MAIL_FROM="nobody", **here)
+    assert (finding["ok"], finding["message"]) == (False, "MAIL_FROM: 'nobody' is no address")
+    nowhere = await mail_finding(tmp_path, SMTP_URL="smtp://127.0.0.1:1", **here)
+    assert not nowhere["ok"]
+    assert "cannot be reached (Error connecting to 127.0.0.1 on port 1:" in nowhere["message"]
     folder = tmp_path / "server"
     folder.mkdir()
     async with mail_server(folder) as server:

@@ -317,7 +317,7 @@ async def test_explain_gives_the_statement_its_values_and_what_comes_out(shop: P
 
 
 async def test_explain_of_what_is_not_there_or_broken(shop: Product) -> None:
-    with pytest.raises(JobError, match="there is no funnel nowhere"):
+    with pytest.raises(JobError, match="there is no funnel 'nowhere'"):
         await shop.explain(job, "nowhere")
     await add_funnel(shop, "broken", steps_of("a"))
     with pytest.raises(JobError, match=r"^steps: must have at least 2 items"):

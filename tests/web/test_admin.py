@@ -94,6 +94,8 @@ async def test_an_unknown_job_is_404(site: OpenSite, verb: str) -> None:
     answer = await one.admin(f"/api/v1/jobs/nope{verb}", "POST" if verb else "GET")
     assert answer.status == 404
     assert answer.error == "there is no job called 'nope'"
+    nearly = await one.admin(f"/api/v1/jobs/cuont{verb}", "POST" if verb else "GET")
+    assert nearly.error == "there is no job called 'cuont' (did you mean 'count'?)"
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,9 @@
   };
   const countdown = (moment) => {
     const left = Math.max(0, Math.round((moment - now()) / 1000));
-    const hours = Math.floor(left / 3600), two = (n) => String(n).padStart(2, "0");
-    return `${hours ? hours + ":" : ""}${two(Math.floor(left / 60) % 60)}:${two(left % 60)}`;
+    const hours = Math.floor(left / 3600), minutes = Math.floor(left / 60) % 60;
+    if (hours) return `in ${hours} h ${minutes} min`;
+    return minutes ? `in ${minutes} min ${left % 60} s` : left ? `in ${left} s` : "now";
   };
   const retell = (root) => {
     for (const time of root.querySelectorAll("time[datetime]")) {
