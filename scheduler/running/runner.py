@@ -382,8 +382,10 @@ class Runner:
 
     async def _dispatch(self) -> None:
         """Claim what is ready, here or left by others, until the drain."""
+        # Not `wait_for`, which loses a cancellation that comes with the call.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), POLL)
+            async with asyncio.timeout(POLL):
+                await self._wake.wait()
         self._wake.clear()
         if not self._accepting:
             await asyncio.sleep(POLL)

@@ -178,8 +178,10 @@ async def test_a_daemon_that_waits_for_a_locked_table_lives_and_is_not_ready(
     """Kubernetes would restart it otherwise, and the old daemons go on meanwhile."""
     (tmp_path / "versions").mkdir()
     older = version(tmp_path / "versions")
-    for path in sorted(older.glob("[0-9]*.sql"))[-2:]:
-        path.unlink()
+    for path in older.glob("[0-9]*.sql"):
+        # The first of these wants the table that is locked below.
+        if path.name >= "0016_suppressions.sql":
+            path.unlink()
     async with connect(empty_database) as connection, connect(empty_database) as job:
         await migrate(connection, older)
         holding = job.transaction()
