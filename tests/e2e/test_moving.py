@@ -124,8 +124,8 @@ async def test_a_file_that_cannot_be_read_is_a_sentence(
     if content is not None:
         (tmp_path / name).write_bytes(content)
     output = await lamplighter("import", "crontab", name, home=tmp_path)
-    assert output.code == 1
-    assert output.err.startswith(f"lamplighter: {said}")
+    assert output.code == 2
+    assert f"Error: {said}" in output.err
     assert output.out == ""
 
 
